@@ -1,0 +1,68 @@
+// Package event names what travels through the pipeline: topics, their
+// payloads and the keys under which the same facts appear in logs.
+//
+// A topic carries its version as a suffix; a changed payload is a new topic.
+package event
+
+import "fmt"
+
+// Topics.
+const (
+	// TopicRefresh asks for one repository to be made equal to its Git tree.
+	// Key: RefreshKey; payload: Refresh.
+	TopicRefresh = "repository.refresh.v1"
+	// TopicInstallation carries an installation or installation_repositories
+	// delivery, which names many repositories. Key: "installation/<id>"; payload: Installation.
+	TopicInstallation = "installation.changed.v1"
+)
+
+// Refresh is a hint that a repository moved. What it says of the repository
+// only helps to find it: the Git tree is the truth.
+type Refresh struct {
+	Host           string `json:"host"`
+	RepositoryID   int64  `json:"repositoryId,omitempty"` // 0 while only the name is known
+	Owner          string `json:"owner"`
+	Name           string `json:"name"`
+	InstallationID int64  `json:"installationId,omitempty"`
+	// Head is the commit that a push says is the new head.
+	Head string `json:"head,omitempty"`
+	// Discovered says that the repository itself is ours to read (it sends us
+	// webhooks), not only a file in it that a location names.
+	Discovered bool `json:"discovered,omitempty"`
+	// Gone says GitHub told us that the repository was deleted ("deleted") or
+	// taken away from the installation ("removed").
+	Gone string `json:"gone,omitempty"`
+	// Force reads everything again, even if the head did not move.
+	Force bool `json:"force,omitempty"`
+}
+
+// RefreshKey is the ordering key of a repository's messages. One repository
+// has one key whether or not its id is known yet: refreshes by name resolve to
+// the id first and go on under it.
+func RefreshKey(r Refresh) string {
+	if r.RepositoryID != 0 {
+		return fmt.Sprintf("%s/%d", r.Host, r.RepositoryID)
+	}
+	return fmt.Sprintf("%s/%s/%s", r.Host, r.Owner, r.Name)
+}
+
+// Installation points to the delivery whose payload lists the repositories.
+type Installation struct {
+	Host           string `json:"host"`
+	InstallationID int64  `json:"installationId"`
+	Delivery       string `json:"delivery"`
+}
+
+// Log keys.
+const (
+	LogDelivery   = "delivery_id"
+	LogRepository = "repository"
+	LogEntity     = "entity_ref"
+	LogTopic      = "topic"
+	LogKey        = "key"
+	LogAttempt    = "attempt"
+	LogCommit     = "commit"
+	LogRevision   = "revision"
+	LogDuration   = "duration_ms"
+	LogError      = "error"
+)
