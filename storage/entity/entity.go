@@ -66,9 +66,22 @@ type StatusItem struct {
 	Error   *Error `json:"error,omitempty"`
 }
 
-// Error is an error as Backstage serialises it, causes nested.
+// Error is an error as Backstage serialises it: causes are nested in Cause and
+// also repeated in Message (contract catalog 1.9).
 type Error struct {
 	Name    string `json:"name"`
 	Message string `json:"message"`
 	Cause   *Error `json:"cause,omitempty"`
+}
+
+// Error prints the error as status messages do. Backstage repeats the causes
+// inside Message ("…; caused by …"), so they are not printed again.
+func (e *Error) Error() string { return e.Name + ": " + e.Message }
+
+// Unwrap gives the cause to errors.Is and errors.As.
+func (e *Error) Unwrap() error {
+	if e.Cause == nil {
+		return nil
+	}
+	return e.Cause
 }
