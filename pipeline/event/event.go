@@ -32,7 +32,9 @@ type Refresh struct {
 	// Gone says GitHub told us that the repository was deleted ("deleted") or
 	// taken away from the installation ("removed").
 	Gone string `json:"gone,omitempty"`
-	// Force reads everything again, even if the head did not move.
+	// Look reads the tree although the head may not have moved: what is wanted
+	// of it changed. Force reads every file again besides.
+	Look  bool `json:"look,omitempty"`
 	Force bool `json:"force,omitempty"`
 }
 

@@ -79,6 +79,9 @@ func (s *Snapshot) remember(path string, b *blobNode) {
 	}
 }
 
+// Facts are what GitHub said of the repository.
+func (s *Snapshot) Facts() Repository { return s.Repository }
+
 // Lookup finds the blobs at paths. Absent ones are missing from the answer,
 // which is evidence: the commit is known and has no such file.
 func (s *Snapshot) Lookup(ctx context.Context, paths []string) (map[string]Object, error) {

@@ -1,0 +1,160 @@
+package refresh
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+
+	"github.com/callboard/callboard/pipeline/bus"
+	"github.com/callboard/callboard/pipeline/event"
+	"github.com/callboard/callboard/storage"
+)
+
+// Apply implements bus.Step. Everything a refresh changes goes into one
+// transaction: files, entities, relations, claims, history, and the messages
+// for what else is to be done.
+func (s *Step) Apply(ctx context.Context, tx storage.Tx, p Plan) (bus.Outcome, error) {
+	out := bus.Outcome{Repository: p.repo.FullName(), Commit: p.repo.AppliedSHA, State: storage.DeliveryUnchanged}
+	switch {
+	case p.still != "":
+		out.Reason = p.still
+		return out, nil
+	case p.lost != "":
+		return s.applyLost(ctx, tx, p, out)
+	}
+	if err := tx.LockCatalog(ctx); err != nil {
+		return out, err
+	}
+	// The version check comes first: if somebody else applied meanwhile, the
+	// plan is void and is made again.
+	repo := p.repo
+	if p.gone != "" {
+		if err := s.planRemoval(ctx, tx, &p); err != nil {
+			return out, err
+		}
+		repo.State, repo.AppliedSHA, repo.SettingsHash = storage.RepositoryRemoved, "", ""
+		repo.Error = "GitHub says that the repository was " + p.gone
+	}
+	repo.AppliedAt = s.cfg.Now()
+	if _, err := tx.PutRepository(ctx, repo); err != nil {
+		return out, err
+	}
+	changes, err := s.applyEntities(ctx, tx, p)
+	if err != nil {
+		return out, err
+	}
+	if err := s.applyFiles(ctx, tx, p); err != nil {
+		return out, err
+	}
+	out.Changes, out.Summary = len(changes), summary(changes, p)
+	if len(changes) > 0 {
+		out.State, out.Revision = storage.DeliveryApplied, changes[len(changes)-1].Revision
+	} else if out.Summary != "" {
+		out.State = storage.DeliveryApplied
+	}
+	return out, nil
+}
+
+// applyLost notes that the repository cannot be read and keeps its entities.
+func (s *Step) applyLost(ctx context.Context, tx storage.Tx, p Plan, out bus.Outcome) (bus.Outcome, error) {
+	out.State, out.Reason = storage.DeliveryIgnored, p.lost
+	repo := p.repo
+	if repo.Version == 0 {
+		return out, nil // never seen: there is nothing to keep a note of
+	}
+	if repo.State == storage.RepositoryUnreachable && repo.Error == p.lost {
+		return out, nil
+	}
+	repo.State, repo.Error, repo.ErrorAt = storage.RepositoryUnreachable, p.lost, s.cfg.Now()
+	_, err := tx.PutRepository(ctx, repo)
+	return out, err
+}
+
+// planRemoval makes every file of the repository a removed one.
+func (s *Step) planRemoval(ctx context.Context, tx storage.Tx, p *Plan) error {
+	files, err := tx.Files(ctx, p.repo.ID)
+	for _, f := range files {
+		p.removed = append(p.removed, f.Path)
+	}
+	return err
+}
+
+// applyFiles replaces the rows of changed files, and the locations that their
+// Location entities make in other repositories, which are then looked at.
+func (s *Step) applyFiles(ctx context.Context, tx storage.Tx, p Plan) error {
+	before, err := tx.Files(ctx, p.repo.ID)
+	if err != nil {
+		return err
+	}
+	had := map[string]storage.File{}
+	for _, f := range before {
+		had[f.Path] = f
+	}
+	var files []storage.File
+	var look []storage.Location
+	replace := func(f storage.File) error {
+		old := had[f.Path]
+		if slices.Equal(old.External, f.External) && old.Origin == f.Origin {
+			return nil
+		}
+		now := externalLocations(f)
+		look = append(look, now...)
+		look = append(look, externalLocations(old)...)
+		return tx.ReplaceLocations(ctx, locationSource(f), now)
+	}
+	for _, r := range p.changed {
+		files = append(files, r.File)
+		if err := replace(r.File); err != nil {
+			return err
+		}
+	}
+	for _, path := range p.removed {
+		gone := storage.File{RepositoryID: p.repo.ID, Path: path, Origin: had[path].Origin}
+		if err := replace(gone); err != nil {
+			return err
+		}
+	}
+	if err := tx.PutFiles(ctx, files); err != nil {
+		return err
+	}
+	if err := tx.DeleteFiles(ctx, p.repo.ID, p.removed); err != nil {
+		return err
+	}
+	msgs, err := LocationMessages(ctx, tx, look, p.cause)
+	if err != nil || len(msgs) == 0 {
+		return err
+	}
+	_, err = tx.AddMessages(ctx, msgs)
+	return err
+}
+
+// LocationMessages asks for a look at every repository that locations point
+// into, each once.
+func LocationMessages(ctx context.Context, r storage.Reader, locations []storage.Location, cause storage.Cause) ([]storage.Message, error) {
+	cause.Reason, cause.Delivery = storage.ReasonLocation, ""
+	var msgs []storage.Message
+	seen := map[string]bool{}
+	for _, l := range locations {
+		req := event.Refresh{Host: l.Host, Owner: l.Owner, Name: l.Repo, Look: true}
+		if seen[event.RefreshKey(req)] {
+			continue
+		}
+		seen[event.RefreshKey(req)] = true
+		repo, err := r.RepositoryByName(ctx, l.Host, l.Owner, l.Repo)
+		switch {
+		case err == nil:
+			req.RepositoryID, req.Owner, req.Name = repo.ID, repo.Owner, repo.Name
+		case !isNotFound(err):
+			return nil, err
+		}
+		payload, err := json.Marshal(req)
+		if err != nil {
+			return nil, fmt.Errorf("encode a refresh of %s/%s: %w", l.Owner, l.Repo, err)
+		}
+		msgs = append(msgs, storage.Message{
+			Topic: event.TopicRefresh, Key: event.RefreshKey(req), Payload: payload, Cause: cause,
+		})
+	}
+	return msgs, nil
+}

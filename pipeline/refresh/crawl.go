@@ -1,0 +1,276 @@
+package refresh
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/callboard/callboard/pipeline/githubapp"
+	"github.com/callboard/callboard/pipeline/match"
+	"github.com/callboard/callboard/storage"
+	"github.com/callboard/callboard/storage/entity"
+)
+
+// want is a file that something says is a catalog file.
+type want struct {
+	path   string
+	role   storage.FileRole
+	parent string
+	origin string
+	// named is set when the very path was named, rather than matched by a glob:
+	// its absence is worth a diagnostic.
+	named bool
+	// branch is the branch that a registered location names.
+	branch string
+}
+
+// crawl walks the catalog files of a tree, level by level: first those that the
+// pattern and the locations name, then the targets of their Location entities.
+// Each level costs a look-up and a read for all its files together.
+type crawl struct {
+	step       *Step
+	tree       Tree
+	repo       storage.Repository
+	discovered bool
+	locations  []storage.Location
+	// again reads every file although it did not change.
+	again  bool
+	stored map[string]storage.File
+	seen   map[string]bool
+
+	changed []fileResult
+}
+
+func (c *crawl) run(ctx context.Context) error {
+	level, err := c.roots(ctx)
+	if err != nil {
+		return err
+	}
+	for depth := 0; len(level) > 0; depth++ {
+		if depth > c.step.cfg.MaxDepth {
+			return c.tooDeep(level)
+		}
+		files, err := c.level(ctx, level)
+		if err != nil {
+			return err
+		}
+		if level, err = c.targets(ctx, files); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// roots are the files that the pattern matches and those that locations name.
+func (c *crawl) roots(ctx context.Context) ([]want, error) {
+	var wants []want
+	if c.discovered {
+		pattern, err := match.Compile(c.step.cfg.Pattern(c.repo.Host, c.repo.Owner))
+		if err != nil {
+			return nil, err
+		}
+		paths, named, err := c.expand(ctx, pattern)
+		if err != nil {
+			return nil, err
+		}
+		for _, p := range paths {
+			w := want{path: p, role: storage.RolePattern, origin: "url:" + fileURL(c.repo, "blob", p)}
+			if !named || c.found(ctx, p) {
+				wants = append(wants, w)
+			}
+		}
+	}
+	for _, l := range c.locations {
+		pattern, err := match.Compile(l.Path)
+		if err != nil {
+			continue
+		}
+		paths, named, err := c.expand(ctx, pattern)
+		if err != nil {
+			return nil, err
+		}
+		for _, p := range paths {
+			wants = append(wants, want{
+				path: p, role: storage.RoleRegistered, origin: l.Origin, named: named, branch: l.GitRef,
+			})
+		}
+	}
+	return c.fresh(wants), nil
+}
+
+// found says whether the plain descriptor is there: a repository without one
+// is not a fault.
+func (c *crawl) found(ctx context.Context, path string) bool {
+	objects, err := c.tree.Lookup(ctx, []string{path})
+	return err != nil || objects[path].SHA != "" // an error comes again, and is told, with the level
+}
+
+// expand turns a pattern into paths of the tree; a plain one is itself.
+func (c *crawl) expand(ctx context.Context, p *match.Pattern) (paths []string, named bool, err error) {
+	if path, plain := p.Plain(); plain {
+		return []string{path}, true, nil
+	}
+	entries, err := c.tree.List(ctx)
+	if err != nil {
+		return nil, false, err
+	}
+	for _, e := range entries {
+		if p.Match(e.Path) {
+			paths = append(paths, e.Path)
+		}
+	}
+	return paths, false, nil
+}
+
+// fresh drops the wants whose file is on its way already: the first to ask is
+// its parent, and cycles end.
+func (c *crawl) fresh(wants []want) []want {
+	return slices.DeleteFunc(wants, func(w want) bool {
+		twice := c.seen[w.path]
+		c.seen[w.path] = true
+		return twice
+	})
+}
+
+// level reads the wanted files that changed and returns all of them as they are now.
+func (c *crawl) level(ctx context.Context, wants []want) ([]storage.File, error) {
+	if len(c.seen) > c.step.cfg.MaxFiles {
+		return nil, fmt.Errorf("more than %d catalog files (the limit is callboard.catalog.maxFiles)", c.step.cfg.MaxFiles)
+	}
+	objects, err := c.lookup(ctx, wants)
+	if err != nil {
+		return nil, err
+	}
+	var files []storage.File
+	var read []reading
+	for _, w := range wants {
+		o := objects[w.path]
+		if f, ok := c.unchanged(w, o, objects); ok {
+			files = append(files, f)
+			continue
+		}
+		if r, ok := c.refuse(w, o); ok {
+			c.changed = append(c.changed, r)
+			files = append(files, r.File)
+			continue
+		}
+		read = append(read, reading{want: w, object: o})
+	}
+	results, err := c.read(ctx, read)
+	if err != nil {
+		return nil, err
+	}
+	for _, r := range results {
+		c.changed = append(c.changed, r)
+		files = append(files, r.File)
+	}
+	return files, nil
+}
+
+// lookup finds the wanted files and the inputs of what is stored of them.
+func (c *crawl) lookup(ctx context.Context, wants []want) (map[string]githubapp.Object, error) {
+	var paths []string
+	for _, w := range wants {
+		paths = append(paths, w.path)
+		for in := range c.stored[w.path].Inputs {
+			paths = append(paths, in)
+		}
+	}
+	return c.tree.Lookup(ctx, paths)
+}
+
+// unchanged says that a file, and all that its entities were made from, is
+// what it was when it was last read.
+func (c *crawl) unchanged(w want, o githubapp.Object, objects map[string]githubapp.Object) (storage.File, bool) {
+	f, ok := c.stored[w.path]
+	if !ok || c.again || f.BlobSHA != o.SHA || f.Role != w.role || f.Parent != w.parent || f.Origin != w.origin {
+		return f, false
+	}
+	for in, sha := range f.Inputs {
+		if objects[in].SHA != sha {
+			return f, false
+		}
+	}
+	return f, true
+}
+
+// refuse settles the files that are not read at all.
+func (c *crawl) refuse(w want, o githubapp.Object) (fileResult, bool) {
+	f := storage.File{
+		RepositoryID: c.repo.ID, Path: w.path, BlobSHA: o.SHA, Role: w.role, Parent: w.parent, Origin: w.origin,
+	}
+	d := entity.Diagnostic{Path: w.path, Commit: c.repo.AppliedSHA, Severity: entity.SeverityError}
+	switch {
+	case w.branch != "" && w.branch != "HEAD" && w.branch != c.repo.DefaultBranch:
+		f.Status = storage.FileMissing
+		d.Rule, d.Message = "other-branch", fmt.Sprintf("The location names the branch %q; only the default branch %q is read", w.branch, c.repo.DefaultBranch)
+		d.Hint = "Point the location to the default branch."
+	case o.SHA == "":
+		f.Status = storage.FileMissing
+		d.Rule, d.Message = "target-missing", "NotFoundError: Unable to read url, no matching files found for "+fileURL(c.repo, "tree", w.path)
+		d.Hint = "Correct the target, or add the file."
+		if w.parent != "" {
+			d.Message += ", a target of " + w.parent
+		}
+	case o.Size > int64(c.step.cfg.Limits.FileBytes):
+		f.Status = storage.FileBroken
+		d.Rule, d.Message = "file-too-large", fmt.Sprintf("The file has %d bytes; the limit is %d", o.Size, c.step.cfg.Limits.FileBytes)
+		d.Hint = "Split the file, or raise callboard.catalog.maxFileBytes."
+	default:
+		reason, ignored := match.Ignored(w.path)
+		if !ignored || w.named {
+			return fileResult{}, false
+		}
+		f.Status = storage.FileIgnored
+		d.Rule, d.Severity, d.Message = "ignored-path", entity.SeverityInfo, "Not read: "+reason
+		d.Hint = "Name the file in a Location if it belongs to the catalog."
+	}
+	f.Diagnostics = []entity.Diagnostic{d}
+	r := fileResult{File: f, declarations: c.rootLocation(w, f.Status)}
+	if f.Status == storage.FileBroken {
+		r.broken = []entity.StatusItem{statusItem(&entity.Error{Name: "InputError", Message: d.Message})}
+	}
+	return r, true
+}
+
+// targets are the files that the Location entities of files reach.
+func (c *crawl) targets(ctx context.Context, files []storage.File) ([]want, error) {
+	var wants []want
+	for _, f := range files {
+		for _, t := range f.Targets {
+			pattern, err := match.Compile(t)
+			if err != nil {
+				continue // told when the file was read
+			}
+			paths, named, err := c.expand(ctx, pattern)
+			if err != nil {
+				return nil, err
+			}
+			for _, p := range paths {
+				wants = append(wants, want{path: p, role: storage.RoleTarget, parent: f.Path, origin: f.Origin, named: named})
+			}
+		}
+	}
+	return c.fresh(wants), nil
+}
+
+func (c *crawl) tooDeep(level []want) error {
+	var parents []string
+	for _, w := range level {
+		parents = append(parents, w.parent)
+	}
+	return fmt.Errorf("locations nest deeper than %d: %s", c.step.cfg.MaxDepth, strings.Join(slices.Compact(parents), ", "))
+}
+
+// removed are the stored files that nothing wants any more.
+func (c *crawl) removed() []string {
+	var paths []string
+	for p := range c.stored {
+		if !c.seen[p] {
+			paths = append(paths, p)
+		}
+	}
+	slices.Sort(paths)
+	return paths
+}

@@ -1,0 +1,273 @@
+package refresh
+
+import (
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/callboard/callboard/storage"
+	"github.com/callboard/callboard/storage/entity"
+)
+
+// candidate is a claim on a ref, wherever it stands now.
+type candidate struct {
+	storage.Claim
+	errors []entity.StatusItem
+	// stored is set for a claim that has a row among the losers.
+	stored bool
+}
+
+// contest is everything known of the refs that a plan touches.
+type contest struct {
+	plan       Plan
+	now        time.Time
+	touched    map[string]bool           // paths whose declarations are replaced
+	living     map[string]storage.Entity // ref → the entity as it is served now
+	candidates map[string][]candidate    // ref → claims
+	since      map[string]time.Time      // ref → when this repository first claimed it
+}
+
+// applyEntities settles, for every ref that the changed files declared before
+// or declare now, who serves it; writes the difference and returns it.
+func (s *Step) applyEntities(ctx context.Context, tx storage.Tx, p Plan) ([]storage.Change, error) {
+	c := &contest{
+		plan: p, now: s.cfg.Now(), touched: map[string]bool{}, living: map[string]storage.Entity{},
+		candidates: map[string][]candidate{}, since: map[string]time.Time{},
+	}
+	if err := c.load(ctx, tx); err != nil {
+		return nil, err
+	}
+	if err := tx.DeleteClaims(ctx, p.repo.ID, slices.Collect(maps.Keys(c.touched))); err != nil {
+		return nil, err
+	}
+	w := c.settle()
+	return w.write(ctx, tx, p, c.now)
+}
+
+// load reads what the touched files declared, and who else claims those refs
+// or the ones that they declare now.
+func (c *contest) load(ctx context.Context, tx storage.Tx) error {
+	for _, r := range c.plan.changed {
+		c.touched[r.Path] = true
+	}
+	for _, path := range c.plan.removed {
+		c.touched[path] = true
+	}
+	owned, err := tx.RepositoryEntities(ctx, c.plan.repo.ID)
+	if err != nil {
+		return err
+	}
+	lost, err := tx.RepositoryClaims(ctx, c.plan.repo.ID)
+	if err != nil {
+		return err
+	}
+	refs := map[string]bool{}
+	for _, e := range owned {
+		c.claimed(e.Claim)
+		refs[e.Ref] = refs[e.Ref] || c.touched[e.Path]
+	}
+	for _, l := range lost {
+		c.claimed(l)
+		refs[l.Ref] = refs[l.Ref] || c.touched[l.Path]
+	}
+	for _, r := range c.plan.changed {
+		for _, d := range r.declarations {
+			refs[d.Ref] = true
+		}
+	}
+	maps.DeleteFunc(refs, func(_ string, affected bool) bool { return !affected })
+	return c.loadRefs(ctx, tx, slices.Sorted(maps.Keys(refs)))
+}
+
+func (c *contest) claimed(l storage.Claim) {
+	if t, ok := c.since[l.Ref]; !ok || l.Since.Before(t) {
+		c.since[l.Ref] = l.Since
+	}
+}
+
+func (c *contest) loadRefs(ctx context.Context, tx storage.Tx, refs []string) error {
+	for _, ref := range refs {
+		c.candidates[ref] = nil
+	}
+	living, err := tx.Entities(ctx, refs)
+	if err != nil {
+		return err
+	}
+	for _, e := range living {
+		c.living[e.Ref] = e
+		if !c.ours(e.Claim) {
+			c.candidates[e.Ref] = append(c.candidates[e.Ref], candidate{Claim: e.Claim, errors: e.Errors})
+		}
+	}
+	claims, err := tx.Claims(ctx, refs)
+	if err != nil {
+		return err
+	}
+	for _, l := range claims {
+		if !c.ours(l) {
+			c.candidates[l.Ref] = append(c.candidates[l.Ref], candidate{Claim: l, stored: true})
+		}
+	}
+	for _, r := range c.plan.changed {
+		c.declare(r)
+	}
+	return nil
+}
+
+// ours says that a claim comes from a file whose declarations are replaced.
+func (c *contest) ours(l storage.Claim) bool {
+	return l.RepositoryID == c.plan.repo.ID && c.touched[l.Path]
+}
+
+// declare adds what a changed file declares now, and the last good version of
+// what it declared before and is broken now.
+func (c *contest) declare(r fileResult) {
+	declared := map[string]bool{}
+	for _, d := range r.declarations {
+		declared[d.Ref] = true
+		since, ok := c.since[d.Ref]
+		if !ok {
+			since = c.now
+		}
+		c.candidates[d.Ref] = append(c.candidates[d.Ref], candidate{Claim: storage.Claim{
+			Declaration: d, RepositoryID: r.RepositoryID, Path: r.Path, Since: since,
+			Commit: c.plan.cause.Commit, Delivery: c.plan.cause.Delivery,
+		}})
+	}
+	for ref, e := range c.living {
+		if e.RepositoryID != r.RepositoryID || e.Path != r.Path || declared[ref] {
+			continue
+		}
+		errs, refused := r.rejected[ref]
+		if !refused {
+			errs = r.broken
+		}
+		if len(errs) > 0 {
+			c.candidates[ref] = append(c.candidates[ref], candidate{Claim: e.Claim, errors: errs})
+		}
+	}
+}
+
+// older orders claims: the repository that claimed first serves; within one
+// repository a good version before a stale one, then the path decides, so that
+// the result depends on the tree alone.
+func older(a, b candidate) int {
+	return cmp.Or(
+		a.Since.Compare(b.Since),
+		cmp.Compare(a.RepositoryID, b.RepositoryID),
+		cmp.Compare(min(len(a.errors), 1), min(len(b.errors), 1)),
+		cmp.Compare(a.Path, b.Path),
+		cmp.Compare(b.Document, a.Document),
+	)
+}
+
+// writes is the difference that settling makes.
+type writes struct {
+	put      []storage.Entity
+	bury     []string
+	claims   []storage.Claim
+	promoted []storage.Claim
+	changes  []storage.Change
+}
+
+func (c *contest) settle() *writes {
+	w := &writes{}
+	for _, ref := range slices.Sorted(maps.Keys(c.candidates)) {
+		all := c.candidates[ref]
+		slices.SortFunc(all, older)
+		before, lived := c.living[ref]
+		if len(all) == 0 {
+			if lived {
+				w.bury = append(w.bury, ref)
+				w.changes = append(w.changes, storage.Change{
+					Ref: ref, UID: before.UID, What: storage.ChangeDeleted, BeforeHash: before.Hash,
+				})
+			}
+			continue
+		}
+		if all[0].stored {
+			w.promoted = append(w.promoted, all[0].Claim)
+		}
+		for _, l := range all[1:] {
+			if !l.stored {
+				w.claims = append(w.claims, l.Claim)
+			}
+		}
+		w.serve(all[0], before, lived, c.now)
+	}
+	return w
+}
+
+// serve writes the winner, unless it is what is served already.
+func (w *writes) serve(win candidate, before storage.Entity, lived bool, now time.Time) {
+	e := storage.Entity{Claim: win.Claim, Errors: win.errors, Hash: hash(win), FirstSeen: now, LastChanged: now}
+	change := storage.Change{Ref: win.Ref, What: storage.ChangeCreated, AfterHash: e.Hash}
+	if lived {
+		e.UID, e.FirstSeen = before.UID, before.FirstSeen
+		if before.Hash == e.Hash {
+			if before.Path != e.Path || before.RepositoryID != e.RepositoryID || before.Document != e.Document {
+				// Only its place changed: keep row and revision in step without a change.
+				e.Revision, e.LastChanged, e.Commit, e.Delivery = before.Revision, before.LastChanged, before.Commit, before.Delivery
+				w.put = append(w.put, e)
+			}
+			return
+		}
+		change.What, change.BeforeHash = storage.ChangeUpdated, before.Hash
+		change.Fields = diff(before.JSON, e.JSON)
+	} else {
+		e.UID = uuid.NewString()
+	}
+	change.UID = e.UID
+	w.put = append(w.put, e)
+	w.changes = append(w.changes, change)
+}
+
+// write stores the difference; the history gets its revisions first.
+func (w *writes) write(ctx context.Context, tx storage.Tx, p Plan, now time.Time) ([]storage.Change, error) {
+	for i := range w.changes {
+		w.changes[i].Cause, w.changes[i].At = p.cause, now
+	}
+	revisions, err := tx.AddChanges(ctx, w.changes)
+	if err != nil {
+		return nil, err
+	}
+	at := map[string]int64{}
+	for i, r := range revisions {
+		w.changes[i].Revision, at[w.changes[i].Ref] = r, r
+	}
+	for i := range w.put {
+		if r, ok := at[w.put[i].Ref]; ok {
+			w.put[i].Revision = r
+		}
+	}
+	for _, l := range w.promoted {
+		if err := tx.DeleteClaim(ctx, l); err != nil {
+			return nil, err
+		}
+	}
+	return w.changes, errors.Join(
+		tx.PutEntities(ctx, w.put),
+		tx.BuryEntities(ctx, w.bury, now, p.cause),
+		tx.PutClaims(ctx, w.claims),
+	)
+}
+
+// hash covers everything that a reader of the entity sees.
+func hash(c candidate) string {
+	h := sha256.New()
+	h.Write(c.JSON)
+	fmt.Fprintf(h, "\n%v\n", c.Relations)
+	_ = json.NewEncoder(h).Encode(c.errors)
+	return hex.EncodeToString(h.Sum(nil)[:16])
+}
+
+func isNotFound(err error) bool { return errors.Is(err, storage.ErrNotFound) }

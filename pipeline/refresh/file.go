@@ -1,0 +1,253 @@
+package refresh
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/callboard/callboard/pipeline/descriptor"
+	"github.com/callboard/callboard/pipeline/githubapp"
+	"github.com/callboard/callboard/storage"
+	"github.com/callboard/callboard/storage/entity"
+)
+
+// fileResult is a file as it is now, and what it declares.
+type fileResult struct {
+	storage.File
+	declarations []entity.Declaration
+	// rejected are the refs of documents that were refused, with the errors;
+	// broken are the errors of documents that do not even have a ref. Both keep
+	// the last good version of what they replace.
+	rejected map[string][]entity.StatusItem
+	broken   []entity.StatusItem
+}
+
+// reading is a file on its way from the tree to a result.
+type reading struct {
+	want
+	object githubapp.Object
+	docs   []descriptor.Document
+	diags  []entity.Diagnostic
+	body   []byte
+	inputs map[string]string // resolved URL → path, for those in this repository
+}
+
+// rootDocument is the document index of the generated Location of a root file.
+const rootDocument = -1
+
+// rootLocation declares the Location entity that Backstage has for every file
+// that is registered or discovered (contract catalog 3.2).
+func (c *crawl) rootLocation(w want, status storage.FileStatus) []entity.Declaration {
+	optional := w.role == storage.RolePattern
+	if w.role == storage.RoleTarget || status == storage.FileIgnored || optional && status == storage.FileMissing {
+		return nil
+	}
+	typ, target, ok := cutLocationRef(w.origin)
+	if !ok {
+		return nil
+	}
+	d := descriptor.RootLocation(typ, target, optional)
+	d.Document = rootDocument
+	return []entity.Declaration{d}
+}
+
+// read fetches files and what they are made from, and processes them.
+func (c *crawl) read(ctx context.Context, files []reading) ([]fileResult, error) {
+	if len(files) == 0 {
+		return nil, nil
+	}
+	objects := make([]githubapp.Object, len(files))
+	for i, f := range files {
+		objects[i] = f.object
+	}
+	bodies, err := c.tree.Read(ctx, objects)
+	if err != nil {
+		return nil, err
+	}
+	var inputs []string
+	for i := range files {
+		f := &files[i]
+		f.body = bodies[f.object.SHA]
+		f.docs, f.diags = descriptor.Parse(f.body, c.step.cfg.Limits)
+		f.inputs = map[string]string{}
+		for _, doc := range f.docs {
+			for _, u := range doc.Inputs(c.source(f.want, nil)) {
+				if path, ok := repoPath(c.repo, u); ok {
+					f.inputs[u] = path
+					inputs = append(inputs, path)
+				}
+			}
+		}
+	}
+	in, err := c.readInputs(ctx, inputs)
+	if err != nil {
+		return nil, err
+	}
+	results := make([]fileResult, len(files))
+	for i, f := range files {
+		results[i] = c.process(f, in)
+	}
+	return results, nil
+}
+
+// inputs are the files that placeholders name, at the commit of the tree.
+type inputs struct {
+	objects map[string]githubapp.Object
+	bodies  map[string][]byte
+	limit   int
+}
+
+func (c *crawl) readInputs(ctx context.Context, paths []string) (inputs, error) {
+	in := inputs{limit: c.step.cfg.Limits.FileBytes}
+	slices.Sort(paths)
+	var err error
+	if in.objects, err = c.tree.Lookup(ctx, slices.Compact(paths)); err != nil {
+		return in, err
+	}
+	var read []githubapp.Object
+	for _, o := range in.objects {
+		if o.Size <= int64(in.limit) {
+			read = append(read, o)
+		}
+	}
+	in.bodies, err = c.tree.Read(ctx, read)
+	return in, err
+}
+
+// body answers for a resolved URL. Nothing outside the repository is ever
+// fetched: that is what keeps a descriptor from reaching into our network.
+func (in inputs) body(url, path string, inside bool) ([]byte, error) {
+	if !inside {
+		return nil, &entity.Error{Name: "NotAllowedError", Message: fmt.Sprintf(
+			"Reading from '%s' is not allowed. You may need to configure an integration for the target host, "+
+				"or add it to the configured list of allowed hosts at 'backend.reading.allow'", url)}
+	}
+	o, ok := in.objects[path]
+	if !ok {
+		return nil, &entity.Error{Name: "NotFoundError", Message: fmt.Sprintf("Request failed for %s, 404 Not Found", url)}
+	}
+	if o.Size > int64(in.limit) {
+		return nil, &entity.Error{Name: "InputError", Message: fmt.Sprintf("%s has %d bytes; the limit is %d", path, o.Size, in.limit)}
+	}
+	return in.bodies[o.SHA], nil
+}
+
+func (c *crawl) source(w want, read func(string) ([]byte, error)) descriptor.Source {
+	return descriptor.Source{
+		URL: fileURL(c.repo, "tree", w.path), Origin: w.origin, Path: w.path, Commit: c.repo.AppliedSHA,
+		Hosts: c.step.github.Hosts(), Read: read,
+	}
+}
+
+// process turns a file's documents into what it declares.
+func (c *crawl) process(f reading, in inputs) fileResult {
+	r := fileResult{
+		File: storage.File{
+			RepositoryID: c.repo.ID, Path: f.path, BlobSHA: f.object.SHA, Role: f.role, Parent: f.parent,
+			Origin: f.origin, Inputs: map[string]string{}, Status: storage.FileOK, Documents: len(f.docs),
+			Diagnostics: f.diags,
+		},
+		rejected: map[string][]entity.StatusItem{},
+	}
+	for _, path := range f.inputs {
+		r.Inputs[path] = in.objects[path].SHA
+	}
+	if slices.ContainsFunc(f.diags, func(d entity.Diagnostic) bool { return d.Severity == entity.SeverityError }) {
+		r.Status = storage.FileBroken
+		r.broken = append(r.broken, statusItem(&entity.Error{Name: "InputError", Message: f.diags[0].Message}))
+	}
+	for i := range r.Diagnostics {
+		r.Diagnostics[i].Path, r.Diagnostics[i].Commit = f.path, c.repo.AppliedSHA
+	}
+	source := c.source(f.want, func(url string) ([]byte, error) {
+		path, inside := f.inputs[url]
+		return in.body(url, path, inside)
+	})
+	var accepted []entity.Declaration
+	for _, doc := range f.docs {
+		res := doc.Process(source)
+		r.Diagnostics = append(r.Diagnostics, res.Diagnostics...)
+		if res.Verdict == descriptor.VerdictAccepted {
+			accepted = append(accepted, res.Declaration)
+			c.sortTargets(&r, res)
+			continue
+		}
+		r.Status = storage.FileBroken
+		if res.Ref == "" {
+			r.broken = append(r.broken, statusItems(res.Errors)...)
+		} else {
+			r.rejected[res.Ref] = statusItems(res.Errors)
+		}
+	}
+	before, had := c.stored[f.path]
+	if r.Status == storage.FileBroken {
+		if len(accepted) == 0 && !had && descriptor.LooksTemplated(f.body) {
+			return c.skeleton(r)
+		}
+		// A Location that broke keeps its children with it.
+		r.Targets, r.External = union(r.Targets, before.Targets), union(r.External, before.External)
+	}
+	accepted = c.lastOfEach(&r, accepted)
+	r.declarations = append(accepted, c.rootLocation(f.want, r.Status)...)
+	return r
+}
+
+// skeleton is a file that is filled in by a template some day: one quiet word
+// instead of errors (users.md row 9).
+func (c *crawl) skeleton(r fileResult) fileResult {
+	r.Status, r.Inputs, r.Targets, r.External = storage.FileIgnored, nil, nil, nil
+	r.rejected, r.broken = nil, nil
+	r.Diagnostics = []entity.Diagnostic{{
+		Path: r.Path, Commit: c.repo.AppliedSHA, Rule: "template-skeleton", Severity: entity.SeverityInfo,
+		Message: "Not an entity yet: the file holds template expressions",
+		Hint:    "Move skeletons under a folder named skeleton, or leave it: nothing is served from it.",
+	}}
+	return r
+}
+
+// lastOfEach keeps the last document of those that declare the same ref, as
+// Backstage does, and says so.
+func (c *crawl) lastOfEach(r *fileResult, ds []entity.Declaration) []entity.Declaration {
+	last := map[string]int{}
+	for i, d := range ds {
+		last[d.Ref] = i
+	}
+	kept := ds[:0:0]
+	for i, d := range ds {
+		if last[d.Ref] == i {
+			kept = append(kept, d)
+			continue
+		}
+		r.Diagnostics = append(r.Diagnostics, entity.Diagnostic{
+			Path: r.Path, Commit: c.repo.AppliedSHA, Document: d.Document, Line: d.Line, Column: 1, Ref: d.Ref,
+			Rule: "duplicate-entity", Severity: entity.SeverityWarning,
+			Message: "Duplicate nested entity: " + d.Ref + "; a later document of the file declares it again and is the one served",
+			Hint:    "Remove one of the two documents.",
+		})
+	}
+	return kept
+}
+
+func statusItems(errs []*entity.Error) []entity.StatusItem {
+	items := make([]entity.StatusItem, 0, len(errs))
+	for _, e := range errs {
+		items = append(items, statusItem(e))
+	}
+	return items
+}
+
+// statusItem is an error as Backstage shows it on an entity (contract catalog 1.9).
+func statusItem(e *entity.Error) entity.StatusItem {
+	return entity.StatusItem{
+		Type: "backstage.io/catalog-processing", Level: "error", Message: e.Name + ": " + e.Message, Error: e,
+	}
+}
+
+func union(a, b []string) []string {
+	for _, s := range b {
+		if !slices.Contains(a, s) {
+			a = append(a, s)
+		}
+	}
+	return a
+}

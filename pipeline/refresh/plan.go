@@ -1,0 +1,270 @@
+package refresh
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/callboard/callboard/pipeline/event"
+	"github.com/callboard/callboard/pipeline/fault"
+	"github.com/callboard/callboard/pipeline/githubapp"
+	"github.com/callboard/callboard/storage"
+)
+
+// processing is part of the settings hash: raise it when the same file would
+// be read to another result, and every repository is read again once.
+const processing = "1"
+
+// patience is how often a 404 is tried again before it is believed: GitHub's
+// replicas may not know a repository that was made a moment ago.
+const patience = 3
+
+// Plan is what is to be written for a repository.
+type Plan struct {
+	// still is set when there is nothing to write: why.
+	still string
+	// lost is set when GitHub does not show the repository, but nobody said that
+	// it is gone: the catalog keeps what it has.
+	lost string
+	// gone is set when it is: everything that came from it goes.
+	gone string
+
+	repo    storage.Repository
+	cause   storage.Cause
+	changed []fileResult
+	removed []string
+}
+
+// request is what all messages of a repository ask for together.
+type request struct {
+	event.Refresh
+	cause    storage.Cause
+	heads    []string
+	attempts int
+}
+
+// Plan implements bus.Step.
+func (s *Step) Plan(ctx context.Context, msgs []storage.Message) (Plan, error) {
+	req, err := merge(msgs)
+	if err != nil {
+		return Plan{}, fault.Permanent(fault.ReasonInvalid, err)
+	}
+	stored, err := s.stored(ctx, req.Refresh)
+	if err != nil {
+		return Plan{}, err
+	}
+	if quiet, err := s.quiet(ctx, req, stored); err != nil {
+		return Plan{}, err
+	} else if quiet {
+		return Plan{still: "the head did not move", repo: stored, cause: req.cause}, nil
+	}
+	return s.look(ctx, req, stored)
+}
+
+// merge joins messages: the newest says where the repository is, and each may
+// ask for more.
+func merge(msgs []storage.Message) (request, error) {
+	var req request
+	for i, m := range msgs {
+		var r event.Refresh
+		if err := json.Unmarshal(m.Payload, &r); err != nil {
+			return req, fmt.Errorf("message %d: %w", m.ID, err)
+		}
+		look, force, discovered, installation := req.Look, req.Force, req.Discovered, req.InstallationID
+		req.Refresh, req.cause = r, m.Cause
+		req.Look, req.Force, req.Discovered = look || r.Look, force || r.Force, discovered || r.Discovered
+		if req.InstallationID == 0 {
+			req.InstallationID = installation
+		}
+		if r.Head != "" {
+			req.heads = append(req.heads, r.Head)
+		}
+		if i == 0 || m.Attempts < req.attempts {
+			req.attempts = m.Attempts
+		}
+	}
+	if req.Host == "" || req.RepositoryID == 0 && (req.Owner == "" || req.Name == "") {
+		return req, errors.New("the message names no repository")
+	}
+	return req, nil
+}
+
+// stored finds what is known of the repository; an unknown one has Version 0.
+func (s *Step) stored(ctx context.Context, r event.Refresh) (storage.Repository, error) {
+	var repo storage.Repository
+	var err error
+	if r.RepositoryID != 0 {
+		repo, err = s.store.Repository(ctx, r.RepositoryID)
+	} else {
+		repo, err = s.store.RepositoryByName(ctx, r.Host, r.Owner, r.Name)
+	}
+	if errors.Is(err, storage.ErrNotFound) {
+		return storage.Repository{ID: r.RepositoryID, Host: r.Host, Owner: r.Owner, Name: r.Name}, nil
+	}
+	return repo, err
+}
+
+// quiet says that nothing can have changed. It asks GitHub only when no hint
+// says otherwise, by a conditional request that costs no quota.
+func (s *Step) quiet(ctx context.Context, req request, stored storage.Repository) (bool, error) {
+	if req.Force || req.Look || req.Gone != "" || stored.AppliedSHA == "" ||
+		stored.State != storage.RepositoryActive || req.Discovered && !stored.Discovered ||
+		stored.SettingsHash != s.settings(stored) {
+		return false, nil
+	}
+	if slices.ContainsFunc(req.heads, func(head string) bool { return head != stored.AppliedSHA }) {
+		return false, nil
+	}
+	moved, err := s.github.Moved(ctx, name(req, stored), stored.DefaultBranch, stored.AppliedSHA)
+	return !moved, err
+}
+
+// name prefers what the newest event says: after a rename the stored one is old.
+func name(req request, stored storage.Repository) githubapp.Name {
+	n := githubapp.Name{
+		Host: stored.Host, ID: stored.ID, Owner: stored.Owner, Name: stored.Name,
+		InstallationID: stored.InstallationID,
+	}
+	if req.Owner != "" {
+		n.Owner, n.Name = req.Owner, req.Name
+	}
+	if req.InstallationID != 0 {
+		n.InstallationID = req.InstallationID
+	}
+	return n
+}
+
+// look reads the tree at the head and works out what to write.
+func (s *Step) look(ctx context.Context, req request, stored storage.Repository) (Plan, error) {
+	files, err := s.store.Files(ctx, stored.ID)
+	if err != nil {
+		return Plan{}, err
+	}
+	tree, err := s.github.Open(ctx, name(req, stored), s.prefetch(stored, files))
+	switch {
+	case errors.Is(err, githubapp.ErrNotFound):
+		return s.unseen(req, stored)
+	case errors.Is(err, githubapp.ErrNoBranch):
+		return Plan{lost: err.Error(), repo: stored, cause: req.cause}, nil
+	case err != nil:
+		return Plan{}, err
+	}
+	facts := tree.Facts()
+	if stored.ID == 0 {
+		// Found by name: it may be known under its id, or be named anew.
+		if stored, err = s.stored(ctx, event.Refresh{Host: stored.Host, RepositoryID: facts.ID}); err != nil {
+			return Plan{}, err
+		}
+		if files, err = s.store.Files(ctx, stored.ID); err != nil {
+			return Plan{}, err
+		}
+	}
+	repo := s.updated(stored, facts, req)
+	locations, err := s.store.RepositoryLocations(ctx, repo.Host, repo.Owner, repo.Name)
+	if err != nil {
+		return Plan{}, err
+	}
+	c := &crawl{
+		step: s, tree: tree, repo: repo, discovered: repo.Discovered, locations: locations,
+		again: req.Force || repo.SettingsHash != stored.SettingsHash, stored: map[string]storage.File{},
+		seen: map[string]bool{},
+	}
+	for _, f := range files {
+		c.stored[f.Path] = f
+	}
+	if err := c.run(ctx); err != nil {
+		return Plan{}, fmt.Errorf("read %s at %.7s: %w", repo.FullName(), facts.Head, err)
+	}
+	p := Plan{repo: repo, cause: commitCause(req, facts.Head), changed: c.changed, removed: c.removed()}
+	if len(p.changed) == 0 && len(p.removed) == 0 && same(stored, repo) {
+		p.still = "the head did not move"
+	}
+	return p, nil
+}
+
+// unseen decides about a repository that GitHub answers 404 for. Only its own
+// word that it was deleted or taken away is evidence; a 404 alone may be a lost
+// permission and deletes nothing (contract catalog 6, rows 4 and 5).
+func (s *Step) unseen(req request, stored storage.Repository) (Plan, error) {
+	if req.Gone != "" {
+		if stored.Version == 0 {
+			return Plan{still: "the repository was never in the catalog", repo: stored, cause: req.cause}, nil
+		}
+		return Plan{gone: req.Gone, repo: stored, cause: req.cause}, nil
+	}
+	if req.attempts < patience {
+		return Plan{}, fmt.Errorf("%s: %w", stored.FullName(), githubapp.ErrNotFound)
+	}
+	return Plan{
+		lost: "GitHub answers 404: the repository was deleted, or the App may not read it; its entities are kept",
+		repo: stored, cause: req.cause,
+	}, nil
+}
+
+// commitCause names the commit that is applied. A push that led to another
+// head than the one read is still the cause: the newest one known.
+func commitCause(req request, head string) storage.Cause {
+	c := req.cause
+	c.Commit = head
+	return c
+}
+
+// updated is the stored repository with GitHub's facts.
+func (s *Step) updated(stored storage.Repository, facts githubapp.Repository, req request) storage.Repository {
+	r := stored
+	r.ID, r.Owner, r.Name, r.HTMLURL = facts.ID, facts.Owner, facts.Name, strings.TrimSuffix(facts.URL, "/")
+	if facts.DefaultBranch != "" {
+		r.DefaultBranch = facts.DefaultBranch
+	}
+	r.Visibility, r.Archived, r.Fork, r.Topics = facts.Visibility, facts.Archived, facts.Fork, facts.Topics
+	r.Discovered = stored.Discovered || req.Discovered
+	if req.InstallationID != 0 {
+		r.InstallationID = req.InstallationID
+	}
+	r.State, r.AppliedSHA, r.HeadSHA, r.HeadAt = storage.RepositoryActive, facts.Head, facts.Head, facts.HeadAt
+	r.Error = ""
+	r.SettingsHash = s.settings(r)
+	return r
+}
+
+// same says that the repository's row would not change.
+func same(a, b storage.Repository) bool {
+	return a.Version != 0 && a.Owner == b.Owner && a.Name == b.Name && a.DefaultBranch == b.DefaultBranch &&
+		a.HTMLURL == b.HTMLURL && a.Visibility == b.Visibility && a.Archived == b.Archived && a.Fork == b.Fork &&
+		slices.Equal(a.Topics, b.Topics) && a.InstallationID == b.InstallationID && a.Discovered == b.Discovered &&
+		a.State == b.State && a.AppliedSHA == b.AppliedSHA && a.SettingsHash == b.SettingsHash && a.Error == b.Error
+}
+
+// settings names everything besides the tree that decides what its files are
+// read to: a rename or another default branch changes every URL.
+func (s *Step) settings(r storage.Repository) string {
+	sum := sha256.Sum256(fmt.Appendf(nil, "%s\n%s\n%v\n%+v\n%s\n%s\n%v", processing,
+		s.cfg.Pattern(r.Host, r.Owner), r.Discovered, s.cfg.Limits, r.HTMLURL, r.DefaultBranch, s.github.Hosts()))
+	return hex.EncodeToString(sum[:8])
+}
+
+// prefetch lists the files whose ids are wanted with the first answer: the
+// plain descriptor first, for its text, then what was read before.
+func (s *Step) prefetch(stored storage.Repository, files []storage.File) []string {
+	paths := []string{strings.TrimPrefix(s.cfg.Pattern(stored.Host, stored.Owner), "/")}
+	if strings.ContainsAny(paths[0], "*?[{") {
+		paths = paths[:0]
+	}
+	for _, f := range files {
+		paths = append(paths, f.Path)
+		for in := range f.Inputs {
+			paths = append(paths, in)
+		}
+	}
+	seen := map[string]bool{}
+	return slices.DeleteFunc(paths, func(p string) bool {
+		twice := seen[p]
+		seen[p] = true
+		return twice
+	})
+}

@@ -1,0 +1,90 @@
+// Package refresh makes the catalog equal to one repository's Git tree.
+//
+// It is the only way in: a push, a scan, a registration, a manual refresh and
+// a retry all ask for the same idempotent operation, with a reason. Plan looks
+// at the head of the default branch and reads the files that changed; Apply
+// replaces what came from them, diagnostics included, in one transaction.
+//
+// It does not know how messages travel (bus), what a descriptor means
+// (descriptor) or how GitHub is asked (githubapp).
+package refresh
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"github.com/callboard/callboard/pipeline/bus"
+	"github.com/callboard/callboard/pipeline/descriptor"
+	"github.com/callboard/callboard/pipeline/event"
+	"github.com/callboard/callboard/pipeline/githubapp"
+	"github.com/callboard/callboard/storage"
+)
+
+// DefaultPattern is where a descriptor is looked for when nothing is configured.
+const DefaultPattern = "catalog-info.yaml"
+
+// GitHub is what a refresh asks of GitHub.
+type GitHub interface {
+	// Open looks at the head of the default branch; ids of the files at paths
+	// ride along. githubapp.ErrNotFound when the repository is not to be seen.
+	Open(ctx context.Context, n githubapp.Name, paths []string) (Tree, error)
+	// Moved says whether a branch's head is another commit than sha.
+	Moved(ctx context.Context, n githubapp.Name, branch, sha string) (bool, error)
+	// Hosts are the GitHub hosts that are configured.
+	Hosts() []string
+}
+
+// Tree is a repository at one commit. *githubapp.Snapshot is one.
+type Tree interface {
+	Facts() githubapp.Repository
+	Lookup(ctx context.Context, paths []string) (map[string]githubapp.Object, error)
+	List(ctx context.Context) ([]githubapp.Entry, error)
+	Read(ctx context.Context, objects []githubapp.Object) (map[string][]byte, error)
+}
+
+// Config says what is read. Zero fields take the defaults.
+type Config struct {
+	// Pattern gives the path or glob of descriptors in an owner's repositories.
+	Pattern func(host, owner string) string
+	// Limits of one descriptor file; FileBytes also bounds placeholder files.
+	Limits descriptor.Limits
+	// MaxFiles is how many catalog files one repository may have (10,000), and
+	// MaxDepth how deep Locations may nest (10).
+	MaxFiles int
+	MaxDepth int
+	Now      func() time.Time
+}
+
+// Step is the work behind event.TopicRefresh.
+type Step struct {
+	cfg    Config
+	store  storage.Store
+	github GitHub
+	log    *slog.Logger
+}
+
+var _ bus.Step[Plan] = (*Step)(nil)
+
+// New makes the step.
+func New(cfg Config, store storage.Store, github GitHub, log *slog.Logger) *Step {
+	if cfg.Pattern == nil {
+		cfg.Pattern = func(string, string) string { return DefaultPattern }
+	}
+	if cfg.Limits.FileBytes == 0 {
+		cfg.Limits.FileBytes = 5 << 20
+	}
+	if cfg.MaxFiles == 0 {
+		cfg.MaxFiles = 10_000
+	}
+	if cfg.MaxDepth == 0 {
+		cfg.MaxDepth = 10
+	}
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	return &Step{cfg: cfg, store: store, github: github, log: log}
+}
+
+// Topic implements bus.Step.
+func (s *Step) Topic() string { return event.TopicRefresh }

@@ -1,0 +1,126 @@
+package refresh
+
+import (
+	"fmt"
+	"net/url"
+	"path"
+	"strings"
+
+	"github.com/google/uuid"
+
+	"github.com/callboard/callboard/pipeline/descriptor"
+	"github.com/callboard/callboard/storage"
+	"github.com/callboard/callboard/storage/entity"
+)
+
+// fileURL is the page of a file: mode is "tree" or "blob".
+func fileURL(r storage.Repository, mode, file string) string {
+	u := url.URL{Path: "/" + mode + "/" + r.DefaultBranch + "/" + file}
+	return r.HTMLURL + u.EscapedPath()
+}
+
+// repoPath is the path of a file URL that lies in the repository and on its
+// default branch.
+func repoPath(r storage.Repository, fileURL string) (string, bool) {
+	ref, ok := ParseFileURL(fileURL)
+	base, err := url.Parse(r.HTMLURL)
+	if !ok || err != nil || !strings.EqualFold(ref.Host, base.Host) ||
+		!strings.EqualFold(ref.Owner, r.Owner) || !strings.EqualFold(ref.Repo, r.Name) {
+		return "", false
+	}
+	// The branch may hold slashes: it is ours, so cut it off whole.
+	if p, ok := strings.CutPrefix(ref.GitRef+"/"+ref.Path, r.DefaultBranch+"/"); ok {
+		return cleanPath(p)
+	}
+	if ref.GitRef == "HEAD" {
+		return cleanPath(ref.Path)
+	}
+	return "", false
+}
+
+// cleanPath refuses everything that does not name a place inside a repository.
+func cleanPath(p string) (string, bool) {
+	if p == "" || strings.HasPrefix(p, "/") || strings.HasSuffix(p, "/") || strings.ContainsRune(p, 0) {
+		return "", false
+	}
+	for seg := range strings.SplitSeq(p, "/") {
+		if seg == ".." || seg == "." || seg == "" {
+			return "", false
+		}
+	}
+	return path.Clean(p), true
+}
+
+// ParseFileURL takes the URL of a file on a GitHub host apart, as Backstage
+// does: the first segment after blob, tree or edit is the branch.
+func ParseFileURL(s string) (storage.Location, bool) {
+	u, err := url.Parse(s)
+	if err != nil || u.Scheme != "https" && u.Scheme != "http" {
+		return storage.Location{}, false
+	}
+	seg := strings.SplitN(strings.TrimPrefix(u.Path, "/"), "/", 5)
+	if len(seg) < 5 || seg[2] != "blob" && seg[2] != "tree" && seg[2] != "edit" {
+		return storage.Location{}, false
+	}
+	return storage.Location{
+		Type: "url", Target: s, Host: strings.ToLower(u.Host), Owner: strings.ToLower(seg[0]),
+		Repo: strings.ToLower(seg[1]), GitRef: seg[3], Path: seg[4],
+	}, seg[0] != "" && seg[1] != "" && seg[3] != "" && seg[4] != ""
+}
+
+// sortTargets tells a Location's targets inside the repository from those in
+// other repositories, and refuses the rest with a diagnostic.
+func (c *crawl) sortTargets(r *fileResult, res descriptor.Result) {
+	for _, target := range res.Targets {
+		if p, ok := repoPath(c.repo, target); ok {
+			r.Targets = union(r.Targets, []string{p})
+			continue
+		}
+		loc, ok := ParseFileURL(target)
+		if ok {
+			_, ok = cleanPath(loc.Path)
+		}
+		if !ok || !c.known(loc.Host) {
+			r.Diagnostics = append(r.Diagnostics, entity.Diagnostic{
+				Path: r.Path, Commit: c.repo.AppliedSHA, Document: res.Declaration.Document, Line: res.Declaration.Line,
+				Column: 1, Ref: res.Ref, Field: "spec.target", Rule: "target-not-allowed", Severity: entity.SeverityError,
+				Message: fmt.Sprintf("Unable to read url, Reading from '%s' is not allowed", target),
+				Hint: "Name a file of this repository, or the full URL of a file in a repository on a host " +
+					"of integrations.github.",
+			})
+			continue
+		}
+		r.External = union(r.External, []string{target})
+	}
+}
+
+// locationSource names a file as the source of the locations it declares.
+func locationSource(f storage.File) string {
+	return fmt.Sprintf("entity:%d:%s", f.RepositoryID, f.Path)
+}
+
+// externalLocations are the files of other repositories that a file names.
+func externalLocations(f storage.File) []storage.Location {
+	var locations []storage.Location
+	for _, target := range f.External {
+		if loc, ok := ParseFileURL(target); ok {
+			loc.ID, loc.Origin, loc.Source = uuid.NewString(), f.Origin, locationSource(f)
+			locations = append(locations, loc)
+		}
+	}
+	return locations
+}
+
+func (c *crawl) known(host string) bool {
+	for _, h := range c.step.github.Hosts() {
+		if strings.EqualFold(h, host) {
+			return true
+		}
+	}
+	return false
+}
+
+// cutLocationRef splits type:target.
+func cutLocationRef(ref string) (typ, target string, ok bool) {
+	return strings.Cut(ref, ":")
+}
