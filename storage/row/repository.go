@@ -1,0 +1,59 @@
+package row
+
+import "github.com/callboard/callboard/storage"
+
+// RepositoryColumns are all columns of a repository, the version last.
+const RepositoryColumns = `id, host, owner, name, default_branch, html_url, visibility, archived, fork, topics,
+	installation_id, discovered, state, applied_sha, applied_at, etag, settings_hash, head_sha, head_at,
+	error, error_at, version`
+
+// Repository gives the values of RepositoryColumns with the next version.
+func Repository(r storage.Repository) []any {
+	return []any{
+		r.ID, r.Host, r.Owner, r.Name, r.DefaultBranch, r.HTMLURL, r.Visibility, r.Archived, r.Fork, list(r.Topics),
+		r.InstallationID, r.Discovered, string(r.State), r.AppliedSHA, Micros(r.AppliedAt), r.ETag, r.SettingsHash,
+		r.HeadSHA, Micros(r.HeadAt), r.Error, Micros(r.ErrorAt), r.Version + 1,
+	}
+}
+
+// ScanRepository reads RepositoryColumns.
+func ScanRepository(s Scanner) (r storage.Repository, err error) {
+	return r, s.Scan(&r.ID, &r.Host, &r.Owner, &r.Name, &r.DefaultBranch, &r.HTMLURL, &r.Visibility, &r.Archived,
+		&r.Fork, jsonColumn{&r.Topics}, &r.InstallationID, &r.Discovered, &r.State, &r.AppliedSHA,
+		timeColumn{&r.AppliedAt}, &r.ETag, &r.SettingsHash, &r.HeadSHA, timeColumn{&r.HeadAt}, &r.Error,
+		timeColumn{&r.ErrorAt}, &r.Version)
+}
+
+// FileColumns are all columns of a file.
+const FileColumns = `repository_id, path, blob_sha, role, parent, origin, inputs, targets, external, status,
+	diagnostics, documents`
+
+// File gives the values of FileColumns.
+func File(f storage.File) []any {
+	return []any{
+		f.RepositoryID, f.Path, f.BlobSHA, string(f.Role), f.Parent, f.Origin, mapping(f.Inputs), list(f.Targets),
+		list(f.External), string(f.Status), list(f.Diagnostics), f.Documents,
+	}
+}
+
+// ScanFile reads FileColumns.
+func ScanFile(s Scanner) (f storage.File, err error) {
+	return f, s.Scan(&f.RepositoryID, &f.Path, &f.BlobSHA, &f.Role, &f.Parent, &f.Origin, jsonColumn{&f.Inputs},
+		jsonColumn{&f.Targets}, jsonColumn{&f.External}, &f.Status, jsonColumn{&f.Diagnostics}, &f.Documents)
+}
+
+// LocationColumns are all columns of a location.
+const LocationColumns = `id, type, target, source, host, owner, repo, git_ref, path, origin`
+
+// Location gives the values of LocationColumns.
+func Location(l storage.Location) []any {
+	return []any{l.ID, l.Type, l.Target, l.Source, l.Host, l.Owner, l.Repo, l.GitRef, l.Path, l.Origin}
+}
+
+// ScanLocation reads LocationColumns.
+func ScanLocation(s Scanner) (l storage.Location, err error) {
+	return l, s.Scan(&l.ID, &l.Type, &l.Target, &l.Source, &l.Host, &l.Owner, &l.Repo, &l.GitRef, &l.Path, &l.Origin)
+}
+
+// LocationKey is what a source names a location by.
+func LocationKey(l storage.Location) [2]string { return [2]string{l.Type, l.Target} }

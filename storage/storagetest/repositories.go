@@ -1,0 +1,138 @@
+package storagetest
+
+import (
+	"time"
+
+	"github.com/callboard/callboard/storage"
+	"github.com/callboard/callboard/storage/entity"
+)
+
+func repository(id int64, owner, name string) storage.Repository {
+	return storage.Repository{
+		ID: id, Host: "github.com", Owner: owner, Name: name, DefaultBranch: "main",
+		HTMLURL: "https://github.com/" + owner + "/" + name, Visibility: "private", Archived: true, Fork: true,
+		Topics: []string{"go", "a<b"}, InstallationID: 7, Discovered: true, State: storage.RepositoryActive,
+		AppliedSHA: "c0ffee", AppliedAt: at(time.Second), ETag: `W/"x"`, SettingsHash: "h", HeadSHA: "beef",
+		HeadAt: at(time.Minute), Error: "boom", ErrorAt: at(time.Hour),
+	}
+}
+
+func (f fixture) put(r storage.Repository) (version int64) {
+	f.Helper()
+	f.write(func(tx writes) { version = must(tx.PutRepository(tx.ctx, r)) })
+	return version
+}
+
+var repositories = []scenario{
+	{"a repository is kept as it came", func(f fixture) {
+		full, plain := repository(1<<40, "Acme", "Cart"), storage.Repository{ID: 2, Host: "github.com", Owner: "b", Name: "c"}
+		full.Version = f.put(full)
+		plain.Version = f.put(plain)
+		same(f, "full", full, get[storage.Repository](f)(f.store.Repository(f.Context(), full.ID)))
+		same(f, "plain", plain, get[storage.Repository](f)(f.store.Repository(f.Context(), 2)))
+	}},
+	{"a version is written once", func(f fixture) {
+		r := repository(1, "acme", "cart")
+		v1 := f.put(r)
+		r.Version = v1
+		r.Name = "basket"
+		v2 := f.put(r)
+		if v1 <= 0 || v2 <= v1 {
+			f.Errorf("versions %d, %d do not rise", v1, v2)
+		}
+		wantErr(f, f.try(func(tx writes) { must(tx.PutRepository(tx.ctx, r)) }), storage.ErrStale)
+		r.Version = 0
+		wantErr(f, f.try(func(tx writes) { must(tx.PutRepository(tx.ctx, r)) }), storage.ErrStale)
+		r.ID, r.Version = 2, 1
+		wantErr(f, f.try(func(tx writes) { must(tx.PutRepository(tx.ctx, r)) }), storage.ErrStale)
+		same(f, "name", "basket", get[storage.Repository](f)(f.store.Repository(f.Context(), 1)).Name)
+	}},
+	{"a stale write leaves the transaction usable", func(f fixture) {
+		f.put(repository(1, "acme", "cart"))
+		f.write(func(tx writes) {
+			_, err := tx.PutRepository(tx.ctx, repository(1, "acme", "cart"))
+			wantErr(f, err, storage.ErrStale)
+			must(tx.PutRepository(tx.ctx, repository(2, "acme", "other")))
+		})
+		get[storage.Repository](f)(f.store.Repository(f.Context(), 2))
+	}},
+	{"names are compared in any case, active ones first", func(f fixture) {
+		gone, hidden, active := repository(3, "acme", "cart"), repository(2, "Acme", "cart"), repository(1, "ACME", "Cart")
+		gone.State, hidden.State = storage.RepositoryRemoved, storage.RepositoryUnreachable
+		byName := func() int64 {
+			return get[storage.Repository](f)(f.store.RepositoryByName(f.Context(), "GitHub.com", "aCME", "caRT")).ID
+		}
+		f.put(gone)
+		same(f, "removed", int64(3), byName())
+		f.put(hidden)
+		same(f, "unreachable", int64(2), byName())
+		f.put(active)
+		same(f, "active", int64(1), byName())
+	}},
+	{"an unknown repository is not found", func(f fixture) {
+		_, err := f.store.Repository(f.Context(), 1)
+		wantErr(f, err, storage.ErrNotFound)
+		_, err = f.store.RepositoryByName(f.Context(), "github.com", "acme", "cart")
+		wantErr(f, err, storage.ErrNotFound)
+	}},
+	{"a listing is by host, owner, name", func(f fixture) {
+		other := repository(1, "z", "z")
+		other.Host = "ghe.example.com"
+		for _, r := range []storage.Repository{repository(2, "b", "a"), repository(3, "a", "b"), repository(4, "a", "B"), repository(5, "a", "a-b"), other} {
+			f.put(r)
+		}
+		var order []int64
+		for _, r := range get[[]storage.Repository](f)(f.store.Repositories(f.Context())) {
+			order = append(order, r.ID)
+		}
+		same(f, "repositories", []int64{1, 4, 5, 3, 2}, order)
+	}},
+}
+
+func file(repo int64, path string) storage.File {
+	return storage.File{
+		RepositoryID: repo, Path: path, BlobSHA: "b10b", Role: storage.RoleTarget, Parent: "catalog-info.yaml",
+		Origin: "url:https://github.com/acme/cart/blob/main/catalog-info.yaml",
+		Inputs: map[string]string{"docs/api.yaml": "5a5a", "gone.json": ""}, Targets: []string{"./x/*.yaml"},
+		External: []string{"https://github.com/acme/other/blob/main/c.yaml"}, Status: storage.FileBroken,
+		Diagnostics: []entity.Diagnostic{{
+			Path: path, Document: 1, Line: 2, Column: 3, Rule: "name-format", Severity: entity.SeverityError,
+			Message: `"<x>" & "y"`, Hint: "h",
+		}},
+		Documents: 2,
+	}
+}
+
+func paths(fs []storage.File) []string {
+	var all []string
+	for _, f := range fs {
+		all = append(all, f.Path)
+	}
+	return all
+}
+
+var files = []scenario{
+	{"files are kept as they came, by path", func(f fixture) {
+		plain := storage.File{RepositoryID: 1, Path: "a/z.yaml", Role: storage.RolePattern, Status: storage.FileOK}
+		want := []storage.File{file(1, "B.yaml"), plain, file(1, "a/z.yaml/b"), file(1, "ä.yaml")}
+		f.write(func(tx writes) {
+			tx.do(tx.PutFiles(tx.ctx, []storage.File{want[3], want[1], want[0], want[2], file(2, "B.yaml")}))
+			same(f, "in the transaction", want, must(tx.Files(tx.ctx, 1)))
+		})
+		same(f, "files", want, get[[]storage.File](f)(f.store.Files(f.Context(), 1)))
+	}},
+	{"files are replaced and deleted", func(f fixture) {
+		f.write(func(tx writes) {
+			tx.do(tx.PutFiles(tx.ctx, []storage.File{file(1, "a"), file(1, "b"), file(1, "c"), file(2, "a")}))
+		})
+		fixed := storage.File{RepositoryID: 1, Path: "b", Status: storage.FileOK}
+		f.write(func(tx writes) {
+			tx.do(tx.PutFiles(tx.ctx, []storage.File{file(1, "b"), fixed})) // the last of one path stands
+			tx.do(tx.DeleteFiles(tx.ctx, 1, []string{"a", "c", "unknown"}))
+			tx.do(tx.DeleteFiles(tx.ctx, 1, nil))
+			tx.do(tx.PutFiles(tx.ctx, nil))
+		})
+		same(f, "files", []storage.File{fixed}, get[[]storage.File](f)(f.store.Files(f.Context(), 1)))
+		same(f, "of the neighbour", []string{"a"}, paths(get[[]storage.File](f)(f.store.Files(f.Context(), 2))))
+	}},
+}
