@@ -1,0 +1,55 @@
+package bus
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/callboard/callboard/pipeline/event"
+	"github.com/callboard/callboard/storage"
+)
+
+const (
+	leasePrune    = "prune"
+	pruneInterval = time.Hour
+)
+
+// prune deletes what is over and older than the retention. The lease is never
+// given back: it is what makes it once an hour for all processes together.
+func (b *Bus) prune(ctx context.Context) {
+	lease := lease{name: leasePrune, holder: b.cfg.Holder, length: pruneInterval, store: b.store, now: b.cfg.Now}
+	tick := time.NewTicker(pruneInterval)
+	defer tick.Stop()
+	for {
+		if err := b.pruneOnce(ctx, &lease); err != nil && ctx.Err() == nil {
+			b.log.WarnContext(ctx, "prune", slog.String(event.LogError, err.Error()))
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+func (b *Bus) pruneOnce(ctx context.Context, l *lease) error {
+	held, err := l.hold(ctx)
+	if err != nil || !held {
+		return err
+	}
+	before := b.cfg.Now().Add(-b.cfg.Retention)
+	var rows int64
+	err = b.store.InTx(ctx, func(ctx context.Context, tx storage.Tx) error {
+		var err error
+		rows, err = tx.Prune(ctx, before)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("delete what is older than %s: %w", before.Format(time.RFC3339), err)
+	}
+	if rows > 0 {
+		b.log.InfoContext(ctx, "pruned", slog.Int64("rows", rows))
+	}
+	return nil
+}
