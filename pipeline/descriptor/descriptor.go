@@ -14,7 +14,13 @@
 //	}
 package descriptor
 
-import "github.com/callboard/callboard/storage/entity"
+import (
+	"cmp"
+	"fmt"
+	"strings"
+
+	"github.com/callboard/callboard/storage/entity"
+)
 
 // Limits caps what one file may cost. Zero fields take the defaults.
 type Limits struct {
@@ -66,6 +72,7 @@ type Result struct {
 	// Declaration is set when the document was accepted.
 	Declaration entity.Declaration
 	// Targets are, for kind Location, the absolute URLs it reads, in order.
+	// Those that make the document rejected are left out.
 	Targets []string
 	// Errors are the errors as Backstage writes them, causes nested.
 	Errors []*entity.Error
@@ -78,32 +85,72 @@ type Document struct {
 	// Index is its position in the stream, from 0; empty documents count.
 	// Line is where its content starts in the file, from 1.
 	Index, Line int
+
+	doc    *document
+	limits Limits
 }
 
 // Parse splits a file into its documents. Problems of the whole file (too
-// large, too many documents) are diagnostics; a broken document is a Document
-// whose Process says so. Empty documents count in Index but are not listed.
+// large, too many documents) are diagnostics, and then there are no documents;
+// a broken document is a Document whose Process says so. Empty documents count
+// in Index but are not listed.
 func Parse(src []byte, limits Limits) (docs []Document, diags []entity.Diagnostic) {
-	return nil, nil
+	limits = limits.withDefaults()
+	all, diags := readStream(src, limits)
+	for _, d := range all {
+		if d.fault == nil && d.value == nil {
+			continue
+		}
+		docs = append(docs, Document{Index: d.index, Line: d.line, doc: d, limits: limits})
+	}
+	return docs, diags
+}
+
+// readStream reads every document of a stream, empty ones too.
+func readStream(src []byte, limits Limits) ([]*document, []entity.Diagnostic) {
+	if len(src) > limits.FileBytes {
+		return nil, []entity.Diagnostic{diagnose("file-too-large",
+			fmt.Sprintf("The file has %d bytes, more than the limit of %d (FileBytes)", len(src), limits.FileBytes))}
+	}
+	text := strings.TrimPrefix(validText(src), "\uFEFF")
+	chunks := split(text)
+	if len(chunks) > limits.Documents {
+		return nil, []entity.Diagnostic{diagnose("too-many-documents",
+			fmt.Sprintf("The file has %d documents, more than the limit of %d (Documents)", len(chunks), limits.Documents))}
+	}
+	lines := newLineIndex(text)
+	docs := make([]*document, len(chunks))
+	for i, c := range chunks {
+		d := &document{index: i, line: c.content, chunk: c}
+		d.root, d.value, d.fault = decode(c, limits, lines)
+		docs[i] = d
+	}
+	return docs, nil
+}
+
+const (
+	defaultFileBytes = 5 << 20
+	defaultDocuments = 10_000
+	defaultDepth     = 100
+	defaultNodes     = 1_000_000
+)
+
+func (l Limits) withDefaults() Limits {
+	return Limits{
+		FileBytes: cmp.Or(l.FileBytes, defaultFileBytes),
+		Documents: cmp.Or(l.Documents, defaultDocuments),
+		Depth:     cmp.Or(l.Depth, defaultDepth),
+		Nodes:     cmp.Or(l.Nodes, defaultNodes),
+	}
 }
 
 // Inputs lists the resolved URLs of the placeholders ($text, $json, $yaml) that
 // the document needs, each once, in order of appearance.
-func (d Document) Inputs(src Source) []string { return nil }
-
-// Process validates the document and works out what it declares.
-func (d Document) Process(src Source) Result { return Result{Verdict: VerdictParseError} }
-
-// RootLocation is the generated Location entity of a registered or discovered
-// file (contract catalog 3.2).
-func RootLocation(locationType, target string, optional bool) entity.Declaration {
-	return entity.Declaration{}
+func (d Document) Inputs(src Source) []string {
+	if d.doc.fault != nil || envelopeSchema.check(d.doc.value, nil) != nil {
+		return nil
+	}
+	p := placeholders{src: src}
+	p.replace(d.doc.value, nil)
+	return p.inputs
 }
-
-// ResolveURL resolves a Location target or placeholder value against the URL of
-// the file that holds it (contract catalog 3.3).
-func ResolveURL(target, base string, hosts []string) (string, error) { return target, nil }
-
-// LooksTemplated tells whether src holds template markers (${{ }}, {{ }} or
-// {% %}) and so probably is the skeleton of a file rather than a file.
-func LooksTemplated(src []byte) bool { return false }
