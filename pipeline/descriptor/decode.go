@@ -34,6 +34,9 @@ func decode(c chunk, limits Limits, lines *lineIndex) (root *yaml.Node, value an
 	if c.misplaced > 0 {
 		return nil, nil, lines.fault("yaml-syntax", "Missing directives-end/doc-start indicator line", c.misplaced, 1)
 	}
+	if strings.TrimSpace(c.text) == "" {
+		return nil, nil, nil
+	}
 	text, veiled := veil(withoutDirectives(c.text))
 	root, err := load(text)
 	if err != nil && strings.Contains(err.Error(), "invalid Unicode character escape code") {

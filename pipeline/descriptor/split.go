@@ -61,6 +61,9 @@ func (s *splitter) take(text string, pos, line int) {
 			s.open.content = line
 		}
 	case isMarker(text, "..."):
+		if s.open == nil {
+			s.begin(pos, line, line) // an end without a beginning counts as an empty document
+		}
 		s.finish(pos)
 	case s.open != nil:
 		if s.open.content == 0 && isContent(text) {
@@ -98,6 +101,9 @@ func (s *splitter) finish(end int) {
 		return
 	}
 	s.open.text = s.src[s.start:end]
+	if !strings.HasSuffix(s.open.text, "\n") {
+		s.open.text += "\n" // a block scalar at the end of the file ends in a line break all the same
+	}
 	if s.open.content == 0 {
 		s.open.content = s.open.line
 	}

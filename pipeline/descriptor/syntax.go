@@ -37,19 +37,21 @@ func syntaxFault(err error, c chunk, lines *lineIndex) *fault {
 		return openQuote(c, lines, c.line+le.ContextMark.Line-1, le.ContextMark.Column)
 	case strings.HasPrefix(message, "mapping values are not allowed"):
 		return nestedMapping(c, lines, line, col)
-	case message == "did not find expected key" && strings.TrimSpace(before) != "":
-		f := lines.fault("yaml-syntax", "Unexpected scalar at node end", line, col)
-		f.message = lines.describe("Unexpected scalar at node end", line, col, plainLength(after))
-		return f
+	case message == "did not find expected key" && strings.TrimSpace(before) != "",
+		message == "did not find expected <document start>":
+		return lines.faultOver("yaml-syntax", "Unexpected scalar at node end", line, col, plainLength(after))
+	case message == "did not find expected key" && strings.HasPrefix(after, "- "):
+		return lines.fault("yaml-indentation", "A block sequence may not be used as an implicit map key", line, 1)
 	case message == "did not find expected key":
 		return lines.fault("yaml-indentation", "All mapping items must start at the same column", line, 1)
 	case message == "did not find expected '-' indicator" && strings.HasPrefix(after, "-"):
 		return lines.fault("yaml-indentation", "All sequence items must start at the same column", line, col)
+	case message == "did not find expected '-' indicator" && col > 1:
+		return lines.fault("yaml-indentation", "Sequence item without - indicator", line, 1)
 	case message == "did not find expected '-' indicator":
 		return lines.fault("yaml-indentation", "Unexpected scalar at node end", line, col)
 	case message == "could not find expected ':'":
-		line, col = c.line+le.ContextMark.Line-1, le.ContextMark.Column
-		return lines.fault("yaml-syntax", "Implicit map keys need to be followed by map values", line, col)
+		return keyWithoutColon(c, lines, c.line+le.ContextMark.Line-1, le.ContextMark.Column)
 	case message == "did not find expected ',' or ']'":
 		return lines.fault("yaml-syntax", flowMessage('['), line, col)
 	case message == "did not find expected ',' or '}'":
@@ -121,11 +123,35 @@ func nestedMapping(c chunk, lines *lineIndex, line, col int) *fault {
 			return lines.fault("yaml-syntax", "Nested mappings are not allowed in compact mappings", n, columns(m)+1)
 		}
 	}
+	// A plain text over several lines ends in a colon: point at where it begins.
+	for n := line - 1; n >= c.line; n-- {
+		text := lines.line(n)
+		if !isContent(text) || keyPattern.MatchString(text+" ") || isMarker(text, "---") {
+			break
+		}
+		line, col = n, len(text)-len(strings.TrimLeft(text, " "))+1
+	}
 	return lines.fault("yaml-syntax", "Implicit keys need to be on a single line", line, col)
+}
+
+// keyWithoutColon reports a line that should be "key: value". If the next line
+// is no less indented it is taken for the rest of the key.
+func keyWithoutColon(c chunk, lines *lineIndex, line, col int) *fault {
+	for n := line + 1; n < c.line+strings.Count(c.text, "\n"); n++ {
+		if text := lines.line(n); isContent(text) {
+			if len(text)-len(strings.TrimLeft(text, " ")) >= col-1 {
+				return lines.fault("yaml-syntax", "Implicit keys need to be on a single line", line, col)
+			}
+			break
+		}
+	}
+	_, key := cut(lines.line(line), col)
+	return lines.faultOver("yaml-syntax", "Implicit map keys need to be followed by map values", line, col, plainLength(key))
 }
 
 // plainLength is how long a plain scalar at the start of s is, in columns.
 func plainLength(s string) int {
+	s = strings.TrimSuffix(strings.TrimRight(s, " \t"), ":")
 	for _, stop := range []string{" #", ": "} {
 		if i := strings.Index(s, stop); i >= 0 {
 			s = s[:i]
@@ -194,6 +220,11 @@ func (x *lineIndex) whole(n int) string {
 
 func (x *lineIndex) fault(rule, message string, line, col int) *fault {
 	return &fault{rule: rule, line: line, col: col, message: x.describe(message, line, col, 1)}
+}
+
+// faultOver marks more than one column.
+func (x *lineIndex) faultOver(rule, message string, line, col, carets int) *fault {
+	return &fault{rule: rule, line: line, col: col, message: x.describe(message, line, col, carets)}
 }
 
 // describe adds place and excerpt to a message in the layout of YAMLParseError:
