@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"os/exec"
 	"strconv"
@@ -109,7 +110,14 @@ func startRedis(ctx context.Context, dir string, remove bool) (*Server, error) {
 				"--dir", dir, "--save", "", "--appendonly", "yes", "--appendfsync", sync, "--databases", "1024")
 		}
 		s.ready = func(ctx context.Context) error {
-			client := redis.NewClient(&redis.Options{Addr: fmt.Sprintf("127.0.0.1:%d", port), DialerRetries: 1, MaxRetries: -1})
+			// The client would report each refused connection: ask it when somebody listens.
+			addr := fmt.Sprintf("127.0.0.1:%d", port)
+			conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", addr)
+			if err != nil {
+				return err
+			}
+			_ = conn.Close()
+			client := redis.NewClient(&redis.Options{Addr: addr, MaxRetries: -1})
 			defer func() { _ = client.Close() }()
 			return client.Ping(ctx).Err()
 		}
