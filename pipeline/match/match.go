@@ -1,19 +1,128 @@
 // Package match decides which files of a repository are catalog files: one
-// matcher for scan, push and command line.
+// matcher for scan, push and command line, so that all three find the same.
+//
+// Patterns are globs with the defaults of minimatch, which Backstage uses:
+// "*" and "?" stay inside a path segment, "**" spans segments, neither sees a
+// name that starts with a dot, braces give alternatives and brackets classes.
+// The package refuses to own walking a tree, reading files, and URLs.
+//
+//	p, err := match.Compile("/services/**/catalog-info.{yaml,yml}")
+//	p.Match("services/cart/catalog-info.yaml") // true
 package match
 
-// Pattern is a compiled catalog pattern.
-type Pattern struct{ source string }
+import (
+	"errors"
+	"fmt"
+	"strings"
+)
 
-// Compile reads a pattern.
-func Compile(pattern string) (*Pattern, error) { return &Pattern{source: pattern}, nil }
+// Pattern is a compiled catalog pattern. It is safe for concurrent use.
+type Pattern struct {
+	source       string
+	plain        bool
+	alternatives [][]segment
+}
 
-// Plain gives the path that the pattern names when it holds no glob characters.
-func (p *Pattern) Plain() (path string, ok bool) { return p.source, true }
+// Limits of a pattern, so that a hostile one costs little.
+const (
+	maxLength       = 4096
+	maxAlternatives = 1000
+)
 
-// Match tells whether a repository path (no leading slash) matches.
-func (p *Pattern) Match(path string) bool { return path == p.source }
+var (
+	errTooLong  = fmt.Errorf("pattern is longer than %d bytes", maxLength)
+	errNegation = errors.New("pattern starts with !, which is not supported")
+	errExtended = errors.New("pattern holds an extended glob such as @(a|b), which is not supported; use {a,b}")
+	errTooMany  = fmt.Errorf("pattern has more than %d alternatives", maxAlternatives)
+)
 
-// Ignored tells whether a path lies where other people's or unfinished
-// descriptors live, and why.
-func Ignored(path string) (reason string, ok bool) { return "", false }
+// Compile reads a pattern. It is always relative to the root of the
+// repository; a leading "/" or "./" only says so.
+func Compile(pattern string) (*Pattern, error) {
+	if len(pattern) > maxLength {
+		return nil, errTooLong
+	}
+	source := strings.TrimLeft(strings.TrimPrefix(pattern, "./"), "/")
+	p := &Pattern{source: source}
+	if !isGlob(source) {
+		p.plain = true
+		return p, nil
+	}
+	if strings.HasPrefix(source, "!") {
+		return nil, fmt.Errorf("%q: %w", pattern, errNegation)
+	}
+	if extendedGlob(source) {
+		return nil, fmt.Errorf("%q: %w", pattern, errExtended)
+	}
+	texts, err := expand(strings.ToValidUTF8(source, "\uFFFD"))
+	if err != nil {
+		return nil, fmt.Errorf("%q: %w", pattern, err)
+	}
+	for _, text := range texts {
+		var segments []segment
+		for part := range strings.SplitSeq(text, "/") {
+			segments = append(segments, compileSegment(part))
+		}
+		p.alternatives = append(p.alternatives, segments)
+	}
+	return p, nil
+}
+
+// isGlob tells a glob from a path. Brackets alone do not make a glob: folders
+// are really called "[id]". Braces do when they hold alternatives, so that
+// "{{cookiecutter.name}}" stays a path.
+func isGlob(s string) bool {
+	return strings.ContainsAny(s, "*?") || findBrace(s) >= 0
+}
+
+func extendedGlob(s string) bool {
+	for _, open := range []string{"@(", "+(", "*(", "?(", "!("} {
+		if strings.Contains(s, open) {
+			return true
+		}
+	}
+	return false
+}
+
+// Plain gives the path that the pattern names when it is no glob. Then the one
+// file can be asked for without listing the tree.
+func (p *Pattern) Plain() (path string, ok bool) { return p.source, p.plain }
+
+// String is the pattern without its leading slash.
+func (p *Pattern) String() string { return p.source }
+
+// Match tells whether a path of the repository matches.
+func (p *Pattern) Match(path string) bool {
+	path = strings.TrimPrefix(path, "/")
+	if p.plain {
+		return path == p.source
+	}
+	names := strings.Split(path, "/")
+	for _, segments := range p.alternatives {
+		if matchSegments(segments, names) {
+			return true
+		}
+	}
+	return false
+}
+
+// matchSegments fills a table row by row: reach[j] says that the segments so
+// far match the first j names. Its cost is segments times names, whatever the pattern.
+func matchSegments(segments []segment, names []string) bool {
+	reach := make([]bool, len(names)+1)
+	reach[0] = true
+	for i, s := range segments {
+		last := i == len(segments)-1
+		next := make([]bool, len(names)+1)
+		for j := range reach {
+			if s.globstar {
+				// Nothing, or one name more; at the end at least one name.
+				next[j] = reach[j] && !last || j > 0 && (next[j-1] || reach[j-1]) && !strings.HasPrefix(names[j-1], ".")
+			} else if j > 0 {
+				next[j] = reach[j-1] && s.match(names[j-1])
+			}
+		}
+		reach = next
+	}
+	return reach[len(names)]
+}

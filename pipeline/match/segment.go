@@ -1,0 +1,135 @@
+package match
+
+import (
+	"strings"
+	"unicode/utf8"
+)
+
+// segment is the pattern of one path segment.
+type segment struct {
+	globstar bool
+	tokens   []token
+}
+
+type tokenKind uint8
+
+const (
+	literal tokenKind = iota
+	anyOne
+	anyRun
+	class
+)
+
+type token struct {
+	kind    tokenKind
+	r       rune
+	negated bool
+	ranges  [][2]rune
+}
+
+func compileSegment(s string) segment {
+	if s == "**" {
+		return segment{globstar: true}
+	}
+	var seg segment
+	for len(s) > 0 {
+		r, size := utf8.DecodeRuneInString(s)
+		switch r {
+		case '*':
+			size = len(s) - len(strings.TrimLeft(s, "*"))
+			seg.tokens = append(seg.tokens, token{kind: anyRun})
+		case '?':
+			seg.tokens = append(seg.tokens, token{kind: anyOne})
+		case '[':
+			t, n := compileClass(s)
+			seg.tokens, size = append(seg.tokens, t), n
+		case '\\':
+			if len(s) > 1 {
+				var n int
+				r, n = utf8.DecodeRuneInString(s[1:])
+				size += n
+			}
+			seg.tokens = append(seg.tokens, token{r: r})
+		default:
+			seg.tokens = append(seg.tokens, token{r: r})
+		}
+		s = s[size:]
+	}
+	return seg
+}
+
+// compileClass reads [abc], [a-z] and [!abc]. A bracket that is never closed
+// stands for itself.
+func compileClass(s string) (token, int) {
+	t := token{kind: class}
+	runes := []rune(s)
+	i := 1
+	if i < len(runes) && (runes[i] == '!' || runes[i] == '^') {
+		t.negated = true
+		i++
+	}
+	for first := true; i < len(runes) && (runes[i] != ']' || first); first = false {
+		low := runes[i]
+		high := low
+		if i+2 < len(runes) && runes[i+1] == '-' && runes[i+2] != ']' {
+			high = runes[i+2]
+			i += 2
+		}
+		t.ranges = append(t.ranges, [2]rune{low, high})
+		i++
+	}
+	if i >= len(runes) {
+		return token{r: '['}, 1
+	}
+	return t, len(string(runes[:i+1]))
+}
+
+func (t token) match(r rune) bool {
+	switch t.kind {
+	case literal:
+		return t.r == r
+	case class:
+		for _, x := range t.ranges {
+			if x[0] <= r && r <= x[1] {
+				return !t.negated
+			}
+		}
+		return t.negated
+	default:
+		return true
+	}
+}
+
+// match goes back only to the last "*", which is enough and bounds the work by
+// pattern length times name length.
+func (s segment) match(name string) bool {
+	if strings.HasPrefix(name, ".") && (len(s.tokens) == 0 || s.tokens[0].kind != literal) {
+		return false
+	}
+	if name == "" {
+		return len(s.tokens) == 0
+	}
+	i, at := 0, 0
+	star, starAt := -1, 0
+	for at < len(name) {
+		r, size := utf8.DecodeRuneInString(name[at:])
+		switch {
+		case i < len(s.tokens) && s.tokens[i].kind == anyRun:
+			star, starAt = i, at
+			i++
+		case i < len(s.tokens) && s.tokens[i].match(r):
+			i++
+			at += size
+		case star >= 0:
+			_, size = utf8.DecodeRuneInString(name[starAt:])
+			starAt += size
+			i, at = star+1, starAt
+		default:
+			return false
+		}
+	}
+	for i < len(s.tokens) && s.tokens[i].kind == anyRun {
+		i++
+	}
+	return i == len(s.tokens)
+}
