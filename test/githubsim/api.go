@@ -151,8 +151,12 @@ func (c *call) bytes(status int, contentType string, body []byte) error {
 		sum.Write([]byte(c.r.Header.Get("Accept")))
 		sum.Write(body)
 		etag := `"` + hex.EncodeToString(sum.Sum(nil)) + `"`
-		if strings.HasPrefix(contentType, "application/json") {
+		switch {
+		case strings.HasPrefix(contentType, "application/json"):
 			etag = "W/" + etag
+		case strings.HasPrefix(contentType, "application/vnd.github.sha"):
+			// The commit id is its own validator, whoever asks (REST, "Get a commit").
+			etag = `"` + string(body) + `"`
 		}
 		h.Set("ETag", etag)
 		h.Set("Cache-Control", "private, max-age=60, s-maxage=60")
