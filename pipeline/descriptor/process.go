@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/callboard/callboard/storage/entity"
@@ -67,10 +68,32 @@ func (p *process) fail(e *entity.Error, rule string, path []string) bool {
 		cause = cause.Cause
 	}
 	d := diagnose(rule, strings.TrimSuffix(cause.Message, " "+moreOnFormat))
+	path = p.asWritten(path)
 	d.Line, d.Column = p.doc.place(path)
 	d.Field = strings.Join(path, ".")
 	p.add(e, d)
 	return false
+}
+
+// asWritten takes back what sorting did to the index of a reference.
+func (p *process) asWritten(path []string) []string {
+	if len(path) != 3 || path[0] != "spec" || !slices.Contains(sortedFields, path[1]) {
+		return path
+	}
+	root, _ := p.doc.value.(*object)
+	written, _ := root.child("spec").get(path[1])
+	sorted, _ := p.entity.child("spec").get(path[1])
+	before, _ := written.([]any)
+	after, _ := sorted.([]any)
+	at, err := strconv.Atoi(path[2])
+	if err != nil || at >= len(after) {
+		return path
+	}
+	want, isText := after[at].(string)
+	if i := slices.IndexFunc(before, func(v any) bool { s, ok := v.(string); return ok && s == want }); isText && i >= 0 {
+		return []string{path[0], path[1], strconv.Itoa(i)}
+	}
+	return path
 }
 
 func (p *process) add(e *entity.Error, d entity.Diagnostic) {

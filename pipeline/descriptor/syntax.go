@@ -56,6 +56,8 @@ func syntaxFault(err error, c chunk, lines *lineIndex) *fault {
 		return lines.fault("yaml-syntax", flowMessage('['), line, col)
 	case message == "did not find expected ',' or '}'":
 		return lines.fault("yaml-syntax", flowMessage('{'), line, col)
+	case message == "did not find expected node content" && after == "" && strings.ContainsAny(c.text, "[{"):
+		return lines.fault("yaml-syntax", flowMessage(c.text[strings.LastIndexAny(c.text, "[{")]), line, col)
 	case strings.HasPrefix(message, "block sequence entries are not allowed"):
 		return lines.fault("yaml-syntax", "Unexpected block-seq-ind on same line with key", line, col)
 	case strings.HasPrefix(message, "unknown anchor"):
