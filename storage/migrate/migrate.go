@@ -16,10 +16,19 @@ import (
 	"github.com/pressly/goose/v3/lock"
 )
 
-// SQLite applies the migrations in fsys. Starting twice at once is safe because
-// SQLite lets one writer in at a time.
-func SQLite(ctx context.Context, db *sql.DB, fsys fs.FS, log *slog.Logger) error {
-	return up(ctx, goose.DialectSQLite3, db, fsys, log)
+// attempts bounds how often a start that another one overtook begins anew.
+const attempts = 5
+
+// SQLite applies the migrations in fsys. There is no lock to hold meanwhile, so
+// of two processes that start at once on a new file one may find a table made
+// between its look and its turn. It looks again: then the work is done.
+func SQLite(ctx context.Context, db *sql.DB, fsys fs.FS, log *slog.Logger) (err error) {
+	for range attempts {
+		if err = up(ctx, goose.DialectSQLite3, db, fsys, log); err == nil || ctx.Err() != nil {
+			break
+		}
+	}
+	return err
 }
 
 // Postgres applies the migrations in fsys under a session lock: without it one

@@ -35,3 +35,7 @@ func TestShared(t *testing.T) {
 		return func(t *testing.T) storage.Store { return open(t, dsn) }
 	})
 }
+
+func BenchmarkStore(b *testing.B) {
+	storagetest.Benchmark(b, func(b *testing.B) storage.Store { return open(b, services.Postgres(b)) })
+}

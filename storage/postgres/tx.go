@@ -1,10 +1,14 @@
 package postgres
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"math/rand/v2"
+	"net"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -14,7 +18,8 @@ import (
 	"github.com/callboard/callboard/storage/row"
 )
 
-// maxAttempts bounds how often a transaction runs that PostgreSQL chose to fail.
+// maxAttempts bounds how often a transaction runs that PostgreSQL chose to fail,
+// or that lost its connection. The pauses add up to about a second.
 const maxAttempts = 10
 
 // InTx is storage.Store's.
@@ -46,14 +51,20 @@ func (s *Store) inTx(ctx context.Context, fn func(context.Context, storage.Tx) e
 	if err := fn(ctx, t); err != nil {
 		return commit, err
 	}
-	if err := errors.Join(t.err, ctx.Err()); err != nil {
+	if err := cmp.Or(t.err, ctx.Err()); err != nil {
 		return commit, err
 	}
-	if err := conn.Commit(ctx); err != nil {
-		return commit, fmt.Errorf("commit: %w", err)
+	// Who gives up while the server commits would not know how it ended.
+	steady, cancel := context.WithTimeout(context.WithoutCancel(ctx), commitPatience)
+	defer cancel()
+	if err := conn.Commit(steady); err != nil {
+		return commit, &commitError{err}
 	}
 	return t.commit, nil
 }
+
+// commitPatience is for a server that does not answer any more.
+const commitPatience = 30 * time.Second
 
 // rollback outlives the context that may be why we roll back.
 func rollback(ctx context.Context, tx pgx.Tx) error {
@@ -62,16 +73,32 @@ func rollback(ctx context.Context, tx pgx.Tx) error {
 	return tx.Rollback(ctx)
 }
 
-// retryable says that PostgreSQL failed the transaction to resolve a conflict,
-// or that the connection was gone before anything was sent.
+// retryable says that running the transaction again may help and cannot do
+// harm: PostgreSQL failed it to resolve a conflict, or the connection went
+// before the commit.
 func retryable(err error) bool {
-	const serializationFailure, deadlockDetected = "40001", "40P01"
 	var e *pgconn.PgError
 	if errors.As(err, &e) {
-		return e.Code == serializationFailure || e.Code == deadlockDetected
+		return e.Code == serializationFailure || e.Code == deadlockDetected || strings.HasPrefix(e.Code, shutdownClass)
 	}
-	return pgconn.SafeToRetry(err)
+	var unknown *commitError
+	var network net.Error
+	return !errors.As(err, &unknown) &&
+		(pgconn.SafeToRetry(err) || errors.As(err, &network) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF))
 }
+
+// SQLSTATE values. A server that shuts down or starts says so in class 57P.
+const (
+	serializationFailure = "40001"
+	deadlockDetected     = "40P01"
+	shutdownClass        = "57P"
+)
+
+// commitError is a commit without an answer: it may have happened.
+type commitError struct{ err error }
+
+func (e *commitError) Error() string { return "commit: " + e.err.Error() }
+func (e *commitError) Unwrap() error { return e.err }
 
 // tx is a transaction.
 type tx struct {

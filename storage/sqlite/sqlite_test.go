@@ -37,3 +37,9 @@ func TestShared(t *testing.T) {
 		return func(t *testing.T) storage.Store { return open(t, path) }
 	})
 }
+
+func BenchmarkStore(b *testing.B) {
+	storagetest.Benchmark(b, func(b *testing.B) storage.Store {
+		return open(b, filepath.Join(b.TempDir(), "callboard.db"))
+	})
+}

@@ -119,6 +119,7 @@ var transactions = []scenario{
 	{"who waits for a writer may give up", waiter},
 	{"commits are told once, with what is due", told},
 	{"writers at once lose nothing", concurrent},
+	{"who fails, panics or gives up takes nobody along", mixed},
 }
 
 func cancelled(f fixture) {
@@ -220,6 +221,64 @@ func concurrent(f fixture) {
 	wg.Wait()
 	same(f, "version", int64(writers*rounds+1), get[storage.Repository](f)(f.store.Repository(f.Context(), 1)).Version)
 	same(f, "messages", writers*rounds, len(f.pending("k", 0)))
+}
+
+// mixed lets writers of every fate loose on one store. What was answered with
+// nil must be there, and nothing else.
+func mixed(f fixture) {
+	const writers, rounds = 12, 15
+	boom := errors.New("boom")
+	var wg sync.WaitGroup
+	var mu sync.Mutex
+	fates := map[string]bool{} // by GUID: was it committed
+	for w := range writers {
+		wg.Go(func() {
+			for i := range rounds {
+				guid := fmt.Sprintf("g%d-%d", w, i)
+				committed := fate(f, boom, guid, w%4)
+				mu.Lock()
+				fates[guid] = committed
+				mu.Unlock()
+			}
+		})
+	}
+	wg.Wait()
+	for guid, want := range fates {
+		if got := f.exists(guid); got != want {
+			f.Errorf("%s: InTx said committed=%t, the database says %t", guid, want, got)
+		}
+	}
+}
+
+// fate adds a delivery in a transaction that ends as kind says.
+func fate(f fixture, boom error, guid string, kind int) (committed bool) {
+	ctx := f.Context()
+	if kind == 3 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, time.Millisecond)
+		defer cancel()
+	}
+	defer func() {
+		if r := recover(); r != nil && r != any(boom) {
+			panic(r)
+		}
+	}()
+	err := f.store.InTx(ctx, func(ctx context.Context, tx storage.Tx) error {
+		if _, err := tx.AddDelivery(ctx, delivery(guid, 0)); err != nil {
+			return err
+		}
+		switch kind {
+		case 1:
+			return boom
+		case 2:
+			panic(boom)
+		}
+		return nil
+	})
+	if kind == 0 && err != nil {
+		f.Errorf("an innocent transaction failed: %v", err)
+	}
+	return err == nil
 }
 
 // odd has what PostgreSQL takes in no text: NUL, and bytes that are not UTF-8.

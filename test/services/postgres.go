@@ -2,7 +2,6 @@ package services
 
 import (
 	"context"
-	"crypto/rand"
 	"fmt"
 	"net/url"
 	"os"
@@ -19,25 +18,63 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// Postgres makes an empty database for one test and answers its DSN. The
-// database is dropped when the test ends.
+// Postgres lends an empty database to one test and answers its DSN.
+//
+// Databases are used again, by later tests and processes: making and dropping
+// one takes PostgreSQL a second on a busy disk. Which are free is told by
+// advisory locks, which end with the process that holds them.
 func Postgres(t testing.TB) string {
 	t.Helper()
 	dsn, err := sharedPostgres()
 	if err != nil {
 		t.Fatalf("PostgreSQL for tests: %v\nInstall it (Debian: apt-get install postgresql), set $%s, or use `make test`.", err, EnvPostgres)
 	}
-	name := "test_" + strings.ToLower(rand.Text())
-	if err := administer(t.Context(), dsn, `CREATE DATABASE `+name); err != nil {
+	ctx := t.Context()
+	admin, err := pgx.Connect(ctx, dsn)
+	if err != nil {
+		t.Fatalf("connect to PostgreSQL for tests: %v", err)
+	}
+	t.Cleanup(func() { _ = admin.Close(context.Background()) }) // which gives the lock back
+	name, err := claimPostgres(ctx, admin)
+	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() {
-		// The test's own context is over by now.
-		if err := administer(context.Background(), dsn, `DROP DATABASE IF EXISTS `+name+` WITH (FORCE)`); err != nil {
-			t.Error(err)
+	own := withDatabase(dsn, name)
+	if err := administer(ctx, own, reset); err != nil {
+		t.Fatal(err)
+	}
+	return own
+}
+
+// reset empties a database. Who was killed may still be connected to it.
+const reset = `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid();
+	DROP SCHEMA public CASCADE;
+	CREATE SCHEMA public`
+
+// lockClass sets our advisory locks apart from others'.
+const lockClass = 0xCA11
+
+// claimPostgres locks the first free database and makes it if it is new.
+func claimPostgres(ctx context.Context, admin *pgx.Conn) (name string, err error) {
+	for n := 0; ; n++ {
+		var free, made bool
+		name = "callboard_test_" + strconv.Itoa(n)
+		err := admin.QueryRow(ctx, `SELECT pg_try_advisory_lock($1, $2), EXISTS (SELECT FROM pg_database WHERE datname = $3)`,
+			lockClass, n, name).Scan(&free, &made)
+		if err != nil {
+			return "", fmt.Errorf("look for a free database: %w", err)
 		}
-	})
-	return withDatabase(dsn, name)
+		if !free {
+			continue
+		}
+		if made {
+			return name, nil
+		}
+		if _, err := admin.Exec(ctx, `CREATE DATABASE `+name); err != nil {
+			return "", fmt.Errorf("make a database: %w", err)
+		}
+		return name, nil
+	}
 }
 
 // sharedPostgres is the server of this process, or the one we were told of.
