@@ -38,7 +38,9 @@ func (s *Server) handler() http.Handler {
 			rest.ServeHTTP(w, r)
 		case path == "/api/graphql":
 			graphql(w, r)
-		case path == "/_sim" || strings.HasPrefix(path, "/_sim/"):
+		case path == "/_sim":
+			_, _ = io.WriteString(w, adminHelp)
+		case strings.HasPrefix(path, "/_sim/"):
 			admin.ServeHTTP(w, r)
 		case strings.HasPrefix(path, "/_codeload/"):
 			codeload.ServeHTTP(w, r)
