@@ -111,7 +111,9 @@ type Bus struct {
 	started   atomic.Bool
 
 	// link is nil while there is no connection; wake-ups then stay in the process.
-	link atomic.Pointer[link]
+	// The lock keeps it from being closed while somebody publishes.
+	linkLock sync.RWMutex
+	link     *link
 	// downUntil (Unix nanoseconds) keeps a dead transport from being asked for every wake-up.
 	downUntil atomic.Int64
 }

@@ -65,8 +65,8 @@ func (b *Bus) listen(ctx context.Context, logger watermill.LoggerAdapter) error 
 		return fmt.Errorf("subscribe: %w", err)
 	case <-router.Running():
 	}
-	b.link.Store(l)
-	defer b.link.Store(nil)
+	b.setLink(l)
+	defer b.setLink(nil)
 	select {
 	case err := <-ended:
 		if err == nil {
@@ -78,6 +78,12 @@ func (b *Bus) listen(ctx context.Context, logger watermill.LoggerAdapter) error 
 		<-ended
 		return err
 	}
+}
+
+func (b *Bus) setLink(l *link) {
+	b.linkLock.Lock()
+	defer b.linkLock.Unlock()
+	b.link = l
 }
 
 // handler passes a wake-up to the scheduler. In memory it is acked by that:

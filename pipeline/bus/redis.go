@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/ThreeDotsLabs/watermill"
@@ -42,11 +43,20 @@ func Redis(cfg RedisConfig) (Transport, error) {
 	if cfg.MaxIdle <= 0 {
 		cfg.MaxIdle = 30 * time.Second
 	}
+	silence()
 	opts.ContextTimeoutEnabled = true
 	opts.DialTimeout = publishTimeout
 	opts.MaxRetries = 1
 	return &redisTransport{cfg: cfg, opts: *opts}, nil
 }
+
+// silence turns off go-redis's own logging, which is global and goes to standard
+// error. What it has to say of a connection comes to us as an error, too.
+var silence = sync.OnceFunc(func() { redis.SetLogger(noLogger{}) })
+
+type noLogger struct{}
+
+func (noLogger) Printf(context.Context, string, ...any) {}
 
 type redisTransport struct {
 	cfg  RedisConfig

@@ -56,8 +56,9 @@ func (b *Bus) relay(ctx context.Context) {
 // publish wakes somebody up for a job: through the transport, or in this
 // process while the transport is away. False means that nobody heard.
 func (b *Bus) publish(ctx context.Context, j job) bool {
-	l := b.link.Load()
-	if l == nil || time.Now().UnixNano() < b.downUntil.Load() {
+	b.linkLock.RLock()
+	defer b.linkLock.RUnlock()
+	if b.link == nil || time.Now().UnixNano() < b.downUntil.Load() {
 		return b.wakeHere(j)
 	}
 	ctx, cancel := context.WithTimeout(ctx, publishTimeout)
@@ -66,7 +67,7 @@ func (b *Bus) publish(ctx context.Context, j job) bool {
 	msg.Metadata.Set(metaTopic, j.topic)
 	msg.Metadata.Set(metaKey, j.key)
 	msg.SetContext(ctx)
-	if err := l.publisher.Publish(wakeTopic, msg); err != nil {
+	if err := b.link.publisher.Publish(wakeTopic, msg); err != nil {
 		if context.Cause(ctx) != context.Canceled {
 			b.downUntil.Store(time.Now().Add(downTime).UnixNano())
 			b.log.WarnContext(ctx, "transport refuses wake-ups; working on without it",

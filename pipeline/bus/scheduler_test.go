@@ -1,0 +1,90 @@
+package bus
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func TestSchedulerTakesTurns(t *testing.T) {
+	t.Parallel()
+	s := newScheduler()
+	a, b := job{"t", "a"}, job{"t", "b"}
+	done, ok := s.wake(a)
+	again, _ := s.wake(a)
+	if !ok || done == nil || done != again {
+		t.Error("two wake-ups of a waiting job do not share its run")
+	}
+	s.wake(b)
+
+	first, _ := s.next()
+	if ch, ok := s.wake(a); ch != nil || !ok {
+		t.Error("waking a running job must not wait")
+	}
+	s.finish(first)
+	select {
+	case <-done:
+	default:
+		t.Error("done is open after the run")
+	}
+	second, _ := s.next()
+	third, _ := s.next()
+	if diff := cmp.Diff([]string{"a", "b", "a"}, []string{first.key, second.key, third.key}); diff != "" {
+		t.Errorf("a busy key delayed another (-want +got):\n%s", diff)
+	}
+	s.finish(second)
+	s.finish(third)
+	if len(s.slots) != 0 || len(s.queue) != 0 {
+		t.Errorf("left behind: %v %v", s.slots, s.queue)
+	}
+}
+
+func TestSchedulerClose(t *testing.T) {
+	t.Parallel()
+	s := newScheduler()
+	done, _ := s.wake(job{"t", "a"})
+	s.close()
+	<-done
+	if _, ok := s.next(); ok {
+		t.Error("a closed scheduler gives work")
+	}
+	if _, ok := s.wake(job{"t", "a"}); ok {
+		t.Error("a closed scheduler takes work")
+	}
+}
+
+func TestSchedulerIsBounded(t *testing.T) {
+	t.Parallel()
+	s := newScheduler()
+	for i := range queueLimit {
+		if _, ok := s.wake(job{"t", fmt.Sprint(i)}); !ok {
+			t.Fatalf("refused at %d", i)
+		}
+	}
+	if _, ok := s.wake(job{"t", "more"}); ok {
+		t.Error("no limit")
+	}
+	if _, ok := s.wake(job{"t", "0"}); !ok {
+		t.Error("a waiting job was refused")
+	}
+}
+
+func TestSchedulerHeld(t *testing.T) {
+	t.Parallel()
+	s := newScheduler()
+	s.wake(job{"t", "a"})
+	s.wake(job{"t", "b"})
+	j, _ := s.next()
+	if got := s.held(0); got != nil {
+		t.Errorf("held before anything was read: %v", got)
+	}
+	s.hold(j, []int64{3, 4})
+	if diff := cmp.Diff([]int64{3, 4}, s.held(0)); diff != "" {
+		t.Errorf("held (-want +got):\n%s", diff)
+	}
+	s.finish(j)
+	if got := s.held(0); got != nil {
+		t.Errorf("held after the end: %v", got)
+	}
+}
