@@ -118,13 +118,11 @@ func (c *crawl) readInputs(ctx context.Context, paths []string) (inputs, error) 
 // fetched: that is what keeps a descriptor from reaching into our network.
 func (in inputs) body(url, path string, inside bool) ([]byte, error) {
 	if !inside {
-		return nil, &entity.Error{Name: "NotAllowedError", Message: fmt.Sprintf(
-			"Reading from '%s' is not allowed. You may need to configure an integration for the target host, "+
-				"or add it to the configured list of allowed hosts at 'backend.reading.allow'", url)}
+		return nil, descriptor.NotAllowed(url)
 	}
 	o, ok := in.objects[path]
 	if !ok {
-		return nil, &entity.Error{Name: "NotFoundError", Message: fmt.Sprintf("Request failed for %s, 404 Not Found", url)}
+		return nil, descriptor.NotFound(url)
 	}
 	if o.Size > int64(in.limit) {
 		return nil, &entity.Error{Name: "InputError", Message: fmt.Sprintf("%s has %d bytes; the limit is %d", path, o.Size, in.limit)}
@@ -152,7 +150,7 @@ func (c *crawl) process(f reading, in inputs) fileResult {
 	for _, path := range f.inputs {
 		r.Inputs[path] = in.objects[path].SHA
 	}
-	if slices.ContainsFunc(f.diags, func(d entity.Diagnostic) bool { return d.Severity == entity.SeverityError }) {
+	if hasError(f.diags) {
 		r.Status = storage.FileBroken
 		r.broken = append(r.broken, statusItem(&entity.Error{Name: "InputError", Message: f.diags[0].Message}))
 	}
@@ -164,12 +162,19 @@ func (c *crawl) process(f reading, in inputs) fileResult {
 		return in.body(url, path, inside)
 	})
 	var accepted []entity.Declaration
+	skeletons := 0
 	for _, doc := range f.docs {
 		res := doc.Process(source)
-		r.Diagnostics = append(r.Diagnostics, res.Diagnostics...)
+		if skeletons == 0 || hasError(res.Diagnostics) || res.Verdict == descriptor.VerdictAccepted {
+			r.Diagnostics = append(r.Diagnostics, res.Diagnostics...) // one quiet word for all skeletons of a file
+		}
 		if res.Verdict == descriptor.VerdictAccepted {
 			accepted = append(accepted, res.Declaration)
 			c.sortTargets(&r, res)
+			continue
+		}
+		if !hasError(res.Diagnostics) {
+			skeletons++
 			continue
 		}
 		r.Status = storage.FileBroken
@@ -179,30 +184,21 @@ func (c *crawl) process(f reading, in inputs) fileResult {
 			r.rejected[res.Ref] = statusItems(res.Errors)
 		}
 	}
-	before, had := c.stored[f.path]
-	if r.Status == storage.FileBroken {
-		if len(accepted) == 0 && !had && descriptor.LooksTemplated(f.body) {
-			return c.skeleton(r)
-		}
+	switch {
+	case r.Status == storage.FileBroken:
 		// A Location that broke keeps its children with it.
+		before := c.stored[f.path]
 		r.Targets, r.External = union(r.Targets, before.Targets), union(r.External, before.External)
+	case skeletons > 0 && len(accepted) == 0:
+		r.Status = storage.FileIgnored // filled in by a template some day (users.md row 9)
 	}
 	accepted = c.lastOfEach(&r, accepted)
 	r.declarations = append(accepted, c.rootLocation(f.want, r.Status)...)
 	return r
 }
 
-// skeleton is a file that is filled in by a template some day: one quiet word
-// instead of errors (users.md row 9).
-func (c *crawl) skeleton(r fileResult) fileResult {
-	r.Status, r.Inputs, r.Targets, r.External = storage.FileIgnored, nil, nil, nil
-	r.rejected, r.broken = nil, nil
-	r.Diagnostics = []entity.Diagnostic{{
-		Path: r.Path, Commit: c.repo.AppliedSHA, Rule: "template-skeleton", Severity: entity.SeverityInfo,
-		Message: "Not an entity yet: the file holds template expressions",
-		Hint:    "Move skeletons under a folder named skeleton, or leave it: nothing is served from it.",
-	}}
-	return r
+func hasError(ds []entity.Diagnostic) bool {
+	return slices.ContainsFunc(ds, func(d entity.Diagnostic) bool { return d.Severity == entity.SeverityError })
 }
 
 // lastOfEach keeps the last document of those that declare the same ref, as

@@ -1,0 +1,177 @@
+// Package app is one process: it opens what the configuration names, wires it
+// together, runs it, and stops it in order. It owns no logic of its own.
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/callboard/callboard/cmd/config"
+	"github.com/callboard/callboard/handlers"
+	"github.com/callboard/callboard/handlers/webhook"
+	"github.com/callboard/callboard/pipeline/bus"
+	"github.com/callboard/callboard/pipeline/githubapp"
+	"github.com/callboard/callboard/pipeline/inbox"
+	"github.com/callboard/callboard/pipeline/refresh"
+	"github.com/callboard/callboard/storage"
+	"github.com/callboard/callboard/storage/view"
+)
+
+// Options are what the command line adds to the configuration.
+type Options struct {
+	Log     *slog.Logger
+	Version string
+}
+
+// App is the process. Make it with New, then Run it once.
+type App struct {
+	cfg      *config.Config
+	log      *slog.Logger
+	store    storage.Store
+	view     *view.View
+	inbox    *inbox.Inbox
+	bus      *bus.Bus
+	server   *http.Server
+	listener net.Listener
+	cleanup  []func() error
+}
+
+// New opens and wires everything and listens, but works on nothing yet. On
+// error everything that was opened is closed again.
+func New(ctx context.Context, cfg *config.Config, opts Options) (_ *App, err error) {
+	a := &App{cfg: cfg, log: opts.Log}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, a.close())
+		}
+	}()
+	if err := a.setup(ctx, opts); err != nil {
+		return nil, err
+	}
+	return a, nil
+}
+
+// setup is long because it is the one straight line on which everything that
+// exists is made, each thing after what it needs.
+func (a *App) setup(ctx context.Context, opts Options) error {
+	cfg := a.cfg
+	if len(cfg.WebhookSecrets) == 0 {
+		return errors.New("no webhook secret is configured: set integrations.github[].apps[].webhookSecret, " +
+			"or events.modules.github.webhookSecret where a token is used; without one anybody could write to the catalog")
+	}
+	metrics := prometheus.NewRegistry()
+	metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+
+	github, err := githubapp.New(hosts(cfg.GitHub))
+	if err != nil {
+		return err
+	}
+	transport, err := transportFor(cfg.Bus)
+	if err != nil {
+		return err
+	}
+	if a.store, err = openStore(ctx, cfg.Database, a.log); err != nil {
+		return err
+	}
+	a.cleanup = append(a.cleanup, a.store.Close)
+
+	a.view = view.New(a.store, a.log)
+	a.store.OnCommit(func(c storage.Commit) {
+		if c.Revision > 0 {
+			a.view.Wake()
+		}
+	})
+	a.bus = bus.New(a.store, transport, bus.Config{Workers: cfg.Workers, Retention: cfg.Retention}, a.log, metrics)
+	bus.Register(a.bus, refresh.New(refreshConfig(cfg), a.store, source{github}, a.log))
+	bus.Register(a.bus, inbox.NewInstallationStep(a.store))
+	a.inbox = inbox.New(a.store, inbox.Config{Host: github.Hosts()[0]}, a.log)
+
+	var secrets []string
+	for _, s := range cfg.WebhookSecrets {
+		secrets = append(secrets, s.Reveal())
+	}
+	hook, err := webhook.New(webhook.Config{Secrets: secrets}, a.inbox, a.log)
+	if err != nil {
+		return err
+	}
+	if err := a.registerLocations(ctx, github.Hosts()); err != nil {
+		return err
+	}
+	if a.listener, err = (&net.ListenConfig{}).Listen(ctx, "tcp", cfg.Listen); err != nil {
+		return fmt.Errorf("backend.listen: %w", err)
+	}
+	a.cleanup = append(a.cleanup, func() error { _ = a.listener.Close(); return nil })
+	a.server = &http.Server{
+		Handler: handlers.New(handlers.Deps{
+			Store: a.store, View: a.view, Replayer: a.inbox, Webhook: hook, Metrics: metrics,
+			Log: a.log, Version: opts.Version,
+		}),
+		ReadHeaderTimeout: 10 * time.Second,
+		IdleTimeout:       2 * time.Minute,
+		ErrorLog:          slog.NewLogLogger(a.log.Handler(), slog.LevelDebug),
+	}
+	return nil
+}
+
+// Addr is where it listens.
+func (a *App) Addr() string { return a.listener.Addr().String() }
+
+// Grace is how long open requests may take to end.
+const grace = 10 * time.Second
+
+// Run works until ctx ends, then stops in order: ingress first, then requests,
+// then the steps that run, then the store.
+func (a *App) Run(ctx context.Context) error {
+	work, stop := context.WithCancel(context.WithoutCancel(ctx))
+	defer stop()
+	g, gctx := errgroup.WithContext(work)
+	g.Go(func() error { return a.view.Run(gctx) })
+	g.Go(func() error { return a.inbox.Run(gctx) })
+	g.Go(func() error { return a.bus.Run(gctx) })
+	g.Go(func() error {
+		if err := a.server.Serve(a.listener); !errors.Is(err, http.ErrServerClosed) {
+			return fmt.Errorf("serve: %w", err)
+		}
+		return nil
+	})
+	g.Go(func() error {
+		select {
+		case <-ctx.Done():
+		case <-gctx.Done(): // a part failed: the others stop with it
+		}
+		end, cancel := context.WithTimeout(context.WithoutCancel(ctx), grace)
+		defer cancel()
+		err := a.server.Shutdown(end)
+		if errors.Is(err, context.DeadlineExceeded) {
+			err = a.server.Close() // somebody streams; they will come again
+		}
+		stop()
+		return err
+	})
+	a.log.InfoContext(ctx, "serving", slog.String("address", a.Addr()), slog.String("database", a.cfg.Database.Client),
+		slog.String("bus", a.cfg.Bus.Kind))
+	err := g.Wait()
+	if errors.Is(err, context.Canceled) {
+		err = nil
+	}
+	return errors.Join(err, a.close())
+}
+
+// close undoes what setup did, last first.
+func (a *App) close() error {
+	var errs []error
+	for i := len(a.cleanup) - 1; i >= 0; i-- {
+		errs = append(errs, a.cleanup[i]())
+	}
+	a.cleanup = nil
+	return errors.Join(errs...)
+}

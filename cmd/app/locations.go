@@ -1,0 +1,51 @@
+package app
+
+import (
+	"context"
+	"log/slog"
+	"slices"
+	"strings"
+
+	"github.com/google/uuid"
+
+	"github.com/callboard/callboard/pipeline/refresh"
+	"github.com/callboard/callboard/storage"
+)
+
+// registerLocations makes the stored locations of the configuration equal to
+// catalog.locations, and asks for a look at every repository concerned, those
+// of locations that left the configuration included. A location that cannot be
+// read is told and left out; it never stops the start.
+func (a *App) registerLocations(ctx context.Context, hosts []string) error {
+	const source = "config"
+	var want []storage.Location
+	for _, l := range a.cfg.Locations {
+		loc, ok := refresh.ParseFileURL(l.Target)
+		switch {
+		case l.Type != "url":
+			a.log.WarnContext(ctx, "catalog.locations: only type url is read", slog.String("at", l.Place), slog.String("type", l.Type))
+		case !ok || !slices.ContainsFunc(hosts, func(h string) bool { return strings.EqualFold(h, loc.Host) }):
+			a.log.WarnContext(ctx, "catalog.locations: not the URL of a file on a host of integrations.github",
+				slog.String("at", l.Place), slog.String("target", l.Target))
+		default:
+			loc.ID, loc.Source, loc.Origin = uuid.NewString(), source, "url:"+l.Target
+			want = append(want, loc)
+		}
+	}
+	return a.store.InTx(ctx, func(ctx context.Context, tx storage.Tx) error {
+		had, err := tx.Locations(ctx)
+		if err != nil {
+			return err
+		}
+		had = slices.DeleteFunc(had, func(l storage.Location) bool { return l.Source != source })
+		if err := tx.ReplaceLocations(ctx, source, want); err != nil {
+			return err
+		}
+		msgs, err := refresh.LocationMessages(ctx, tx, append(want, had...), storage.Cause{Actor: "configuration"})
+		if err != nil || len(msgs) == 0 {
+			return err
+		}
+		_, err = tx.AddMessages(ctx, msgs)
+		return err
+	})
+}

@@ -1,0 +1,72 @@
+package cli
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"text/tabwriter"
+	"unicode"
+)
+
+// terminal says whether w is one, and wants colour.
+func terminal(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	if !ok {
+		return false
+	}
+	info, err := f.Stat()
+	return err == nil && info.Mode()&os.ModeCharDevice != 0 && os.Getenv("TERM") != "dumb"
+}
+
+const (
+	red    = "31"
+	yellow = "33"
+	green  = "32"
+	grey   = "90"
+)
+
+// paint colours text for a terminal. NO_COLOR switches colour off, FORCE_COLOR
+// on where the output passes through another program to a terminal.
+func paint(w io.Writer, colour, s string) string {
+	if os.Getenv("NO_COLOR") != "" || !terminal(w) && os.Getenv("FORCE_COLOR") == "" {
+		return s
+	}
+	return "\x1b[" + colour + "m" + s + "\x1b[0m"
+}
+
+// table prints rows in columns on a terminal and separated by tabs in a pipe.
+func table(w io.Writer, header []string, rows [][]string) error {
+	if !terminal(w) {
+		for _, r := range rows {
+			if _, err := fmt.Fprintln(w, plain(strings.Join(r, "\t"))); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	tw := tabwriter.NewWriter(w, 0, 4, 2, ' ', 0)
+	fmt.Fprintln(tw, strings.Join(header, "\t"))
+	for _, r := range rows {
+		fmt.Fprintln(tw, plain(strings.Join(r, "\t")))
+	}
+	return tw.Flush()
+}
+
+// plain takes away control characters, which a repository could hide in a name.
+func plain(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r != '\t' && unicode.IsControl(r) {
+			return -1
+		}
+		return r
+	}, s)
+}
+
+func printJSON(w io.Writer, v any) error {
+	enc := json.NewEncoder(w)
+	enc.SetEscapeHTML(false)
+	enc.SetIndent("", "  ")
+	return enc.Encode(v)
+}

@@ -1,0 +1,158 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// reader takes typed values out of a tree and collects every fault with file,
+// line and key, so that all are told at once.
+type reader struct {
+	errs *[]error
+	node *node
+	path string
+}
+
+func (r reader) fault(n *node, format string, args ...any) {
+	place := ""
+	if n != nil {
+		place = n.place() + ": "
+	}
+	*r.errs = append(*r.errs, errors.New(place+fmt.Sprintf(format, args...)))
+}
+
+// at goes to a dotted path; an absent one is a reader without a node.
+func (r reader) at(path string) reader {
+	for key := range strings.SplitSeq(path, ".") {
+		next := reader{errs: r.errs, path: join(r.path, key)}
+		if r.node != nil && r.node.fields != nil {
+			next.node = r.node.fields[key]
+		}
+		if next.node != nil && next.node.isNull() {
+			next.node = nil
+		}
+		r = next
+	}
+	return r
+}
+
+func join(a, b string) string {
+	if a == "" {
+		return b
+	}
+	return a + "." + b
+}
+
+func (r reader) present() bool { return r.node != nil }
+
+func (r reader) str(fallback string) string {
+	switch {
+	case r.node == nil:
+		return fallback
+	case r.node.fields != nil || r.node.items != nil:
+		r.fault(r.node, "%s must be a string", r.path)
+		return fallback
+	}
+	return r.node.scalar
+}
+
+func (r reader) int(fallback int64) int64 {
+	if r.node == nil {
+		return fallback
+	}
+	v, err := strconv.ParseInt(r.str(""), 10, 64)
+	if err != nil {
+		r.fault(r.node, "%s must be a whole number, not %q", r.path, r.node.scalar)
+		return fallback
+	}
+	return v
+}
+
+func (r reader) duration(fallback time.Duration) time.Duration {
+	if r.node == nil {
+		return fallback
+	}
+	v, err := time.ParseDuration(r.str(""))
+	if err != nil || v < 0 {
+		r.fault(r.node, "%s must be a duration such as 90s or 720h, not %q", r.path, r.node.scalar)
+		return fallback
+	}
+	return v
+}
+
+func (r reader) oneOf(fallback string, allowed ...string) string {
+	v := r.str(fallback)
+	for _, a := range allowed {
+		if v == a {
+			return v
+		}
+	}
+	r.fault(r.node, "%s must be one of %s, not %q", r.path, strings.Join(allowed, ", "), v)
+	return fallback
+}
+
+// list gives the items; a single mapping where a list is expected is one item.
+func (r reader) list() []reader {
+	if r.node == nil {
+		return nil
+	}
+	if r.node.items == nil {
+		r.fault(r.node, "%s must be a list", r.path)
+		return nil
+	}
+	out := make([]reader, len(r.node.items))
+	for i, item := range r.node.items {
+		out[i] = reader{errs: r.errs, node: item, path: fmt.Sprintf("%s[%d]", r.path, i)}
+	}
+	return out
+}
+
+// fields gives the members of a mapping in order.
+func (r reader) fields() (keys []string, values []reader) {
+	if r.node == nil {
+		return nil, nil
+	}
+	if r.node.fields == nil {
+		r.fault(r.node, "%s must be a mapping", r.path)
+		return nil, nil
+	}
+	for _, k := range r.node.keys {
+		keys = append(keys, k)
+		values = append(values, r.at(k))
+	}
+	return keys, values
+}
+
+// strings reads a string or a list of them.
+func (r reader) strings() []string {
+	if r.node == nil {
+		return nil
+	}
+	if r.node.items == nil {
+		return []string{r.str("")}
+	}
+	var out []string
+	for _, item := range r.list() {
+		out = append(out, item.str(""))
+	}
+	return out
+}
+
+// only reports every key that is not known. A dot goes into nested mappings.
+func (r reader) only(known ...string) {
+	if r.node == nil || r.node.fields == nil {
+		return
+	}
+	for _, k := range r.node.keys {
+		ok := false
+		for _, want := range known {
+			ok = ok || want == k
+		}
+		if !ok {
+			r.fault(r.node.fields[k], "%s is not a key of Callboard's; known are %s", join(r.path, k), strings.Join(known, ", "))
+		}
+	}
+}

@@ -1,0 +1,115 @@
+package load
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+var out = flag.String("out", "", "write the figures to this Markdown file")
+
+// figures are what was measured, by row and setup, rows in order of measuring.
+var figures struct {
+	mu   sync.Mutex
+	rows []string
+	cell map[string]map[string]string
+}
+
+func record(b *testing.B, row, figure string) {
+	b.Helper()
+	setup := b.Name()[strings.LastIndexByte(b.Name(), '/')+1:]
+	b.Logf("%-60s %s", row, figure)
+	figures.mu.Lock()
+	defer figures.mu.Unlock()
+	if figures.cell == nil {
+		figures.cell = map[string]map[string]string{}
+	}
+	if !slices.Contains(figures.rows, row) {
+		figures.rows = append(figures.rows, row)
+		figures.cell[row] = map[string]string{}
+	}
+	figures.cell[row][setup] = figure
+}
+
+// backstage is what Backstage's own backend does on such a machine
+// (release 1.55, PostgreSQL 15; measured apart, see the page).
+var backstage = map[string]string{
+	"push to visible, one at a time":                       "p50 994 ms, p95 1,718 ms",
+	"500 pushes at once, all visible after":                "25 s",
+	"ingress, accepted and durable":                        "55/s, not durable",
+	"cold ingestion of 2,000 repositories, 4,000 entities": "1,000 repositories, 2,161 entities: 80–124 s, 64–85 CPU s, 1,012 requests or more",
+	"by-name, 16 connections":                              "718/s, p99 83 ms",
+	"list of 100, filtered":                                "53/s",
+	"facets":                                               "174/s",
+	"by-refs of 50":                                        "315/s",
+	"start to serving, with 4,000 entities":                "5.3 s with 10,000 entities",
+	"resident memory after a start, 4,000 entities":        "520 MB with 10,000 entities",
+	"idle, 2,000 repositories":                             "5,000 repositories: 21.1 CPU s and 2,335 GitHub requests a minute",
+}
+
+func TestMain(m *testing.M) {
+	flag.Parse()
+	code := m.Run()
+	if *out != "" && code == 0 {
+		if err := os.WriteFile(*out, []byte(page()), 0o644); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			code = 1
+		}
+	}
+	os.Exit(code)
+}
+
+func page() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, `# Benchmarks
+
+Written by `+"`make bench`"+` on %s. The program runs as a process of its own beside the local GitHub (`+"`test/githubsim`"+`,
+without latency) and the load on the same machine, so its share of the two cores is less than the whole. Every accepted
+delivery is on disk before its answer (SQLite `+"`synchronous=FULL`"+`, PostgreSQL with fsync).
+
+%s
+
+| what | SQLite, in process | PostgreSQL, Redis Streams | Backstage |
+|---|---|---|---|
+`, time.Now().UTC().Format(time.DateOnly), machine())
+	for _, row := range figures.rows {
+		fmt.Fprintf(&b, "| %s | %s | %s | %s |\n", row, figures.cell[row][setups[0].Name], figures.cell[row][setups[1].Name], backstage[row])
+	}
+	b.WriteString(`
+The last column is Backstage's own backend, release 1.55 (catalog-backend 4.0.0, Node 24, PostgreSQL 15 with fsync, one
+process), fed by a fake GitHub without latency on two shared cores and 24 GB, measured apart from this table; where it
+was given other numbers of entities, the cell says so.
+
+How each row is measured is in ` + "`test/load`" + `; ` + "`go test -bench . ./...`" + ` runs the small benchmarks of the packages.
+`)
+	return b.String()
+}
+
+func machine() string {
+	version := func(name string, args ...string) string {
+		raw, err := exec.Command(name, args...).Output()
+		if err != nil {
+			return name + ": not found"
+		}
+		first, _, _ := strings.Cut(strings.TrimSpace(string(raw)), "\n")
+		return first
+	}
+	cpuModel := "unknown CPU"
+	if raw, err := os.ReadFile("/proc/cpuinfo"); err == nil {
+		for line := range strings.Lines(string(raw)) {
+			if v, ok := strings.CutPrefix(line, "model name"); ok {
+				cpuModel = strings.TrimSpace(strings.TrimPrefix(strings.TrimSpace(v), ":"))
+				break
+			}
+		}
+	}
+	return fmt.Sprintf("Machine: %d cores (%s), %s/%s, %s; %s; %s; %s.", runtime.NumCPU(), cpuModel, runtime.GOOS, runtime.GOARCH,
+		runtime.Version(), version("psql", "--version"), version("redis-server", "--version"), version("git", "--version"))
+}
