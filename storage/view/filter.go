@@ -1,0 +1,119 @@
+package view
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/RoaringBitmap/roaring/v2"
+)
+
+// Filter chooses entities. Any, All, Equal and Exists are its forms; predicates
+// (contract catalog 4.6) will add to them.
+type Filter interface {
+	// match returns a bitmap that must not be changed.
+	match(s *Snapshot) *roaring.Bitmap
+}
+
+type (
+	// Any matches what one of the filters matches.
+	Any []Filter
+	// All matches what each of the filters matches; without any, everything.
+	All []Filter
+	// Equal matches entities that have one of the values under the key. Both are lower-case.
+	Equal struct {
+		Key    string
+		Values []string
+	}
+	// Exists matches entities that have the key, be it with null. It is lower-case.
+	Exists struct{ Key string }
+)
+
+func (f Equal) match(s *Snapshot) *roaring.Bitmap  { return s.index.equal(f.Key, f.Values) }
+func (f Exists) match(s *Snapshot) *roaring.Bitmap { return s.index.existing(f.Key) }
+
+func (f Any) match(s *Snapshot) *roaring.Bitmap {
+	found := roaring.New()
+	for _, part := range f {
+		found.Or(part.match(s))
+	}
+	return found
+}
+
+func (f All) match(s *Snapshot) *roaring.Bitmap {
+	if len(f) == 0 {
+		return s.all
+	}
+	found := f[0].match(s)
+	for _, part := range f[1:] {
+		if found.IsEmpty() {
+			return found
+		}
+		found = roaring.And(found, part.match(s))
+	}
+	return found
+}
+
+// FilterError is a filter that cannot be read; the message is part of the wire format.
+type FilterError struct{ Statement string }
+
+func (e *FilterError) Error() string {
+	return fmt.Sprintf("Invalid filter, '%s' is not a valid statement (expected a string on the form a=b or a= or a)", e.Statement)
+}
+
+// ParseFilter reads the values of the filter parameter: several are
+// alternatives, statements between commas must all hold, and equal keys within
+// one are alternatives again (contract catalog 4.5). Without any statement it
+// returns nil, which matches everything. The error is a *FilterError.
+func ParseFilter(params []string) (Filter, error) {
+	var any Any
+	for _, param := range params {
+		all, err := parseStatements(param)
+		if err != nil {
+			return nil, err
+		}
+		if len(all) > 0 {
+			any = append(any, all)
+		}
+	}
+	switch len(any) {
+	case 0:
+		return nil, nil
+	case 1:
+		return any[0], nil
+	}
+	return any, nil
+}
+
+func parseStatements(param string) (All, error) {
+	var (
+		keys   []string
+		values = make(map[string][]string)
+	)
+	for statement := range strings.SplitSeq(param, ",") {
+		statement = strings.TrimSpace(statement)
+		if statement == "" {
+			continue
+		}
+		key, value, hasValue := strings.Cut(statement, "=")
+		key = strings.ToLower(strings.TrimSpace(key))
+		if key == "" {
+			return nil, &FilterError{Statement: statement}
+		}
+		if !slices.Contains(keys, key) {
+			keys = append(keys, key)
+		}
+		if hasValue {
+			values[key] = append(values[key], strings.ToLower(strings.TrimSpace(value)))
+		}
+	}
+	var all All
+	for _, key := range keys {
+		if v, ok := values[key]; ok {
+			all = append(all, Equal{Key: key, Values: v})
+		} else {
+			all = append(all, Exists{Key: key})
+		}
+	}
+	return all, nil
+}

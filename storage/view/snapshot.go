@@ -1,0 +1,263 @@
+package view
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/RoaringBitmap/roaring/v2"
+
+	"github.com/callboard/callboard/storage"
+	"github.com/callboard/callboard/storage/entity"
+	"github.com/callboard/callboard/storage/view/jsondoc"
+)
+
+// Snapshot is the catalog at one revision. It is only valid inside View.Read;
+// the entities that it hands out stay valid.
+type Snapshot struct {
+	graph *graph
+	index *index
+	// entities by id; 0 is nobody. free are ids to be used again.
+	entities []*Entity
+	free     []uint32
+	all      *roaring.Bitmap
+	// refs and uids are the standing orders.
+	refs, uids sortedKeys
+	revision   int64
+	digest     uint64
+
+	render renderer
+	doc    jsondoc.Doc
+	rows   rows
+	src    []byte
+	// dirty are the nodes whose JSON must be made new in this batch, status the
+	// rendered errors of those that have some.
+	dirty  map[*node]struct{}
+	status map[*node][]byte
+}
+
+func newSnapshot() *Snapshot {
+	s := &Snapshot{
+		index:    newIndex(),
+		entities: make([]*Entity, 1),
+		all:      roaring.New(),
+		dirty:    make(map[*node]struct{}),
+		status:   make(map[*node][]byte),
+	}
+	s.graph = newGraph(s.edgeChanged)
+	return s
+}
+
+// Revision is the catalog revision that the snapshot shows.
+func (s *Snapshot) Revision() int64 { return s.revision }
+
+// Digest names the content of the whole catalog, whichever process and
+// database it comes from: equal digests mean that every read answers the same.
+func (s *Snapshot) Digest() uint64 { return s.digest }
+
+// Len is the number of entities.
+func (s *Snapshot) Len() int { return int(s.all.GetCardinality()) }
+
+// ByRef finds an entity by its full lower-case ref, nil if there is none.
+func (s *Snapshot) ByRef(ref string) *Entity {
+	if n := s.graph.nodes[ref]; n != nil {
+		return s.entities[n.id]
+	}
+	return nil
+}
+
+// ByUID finds an entity by its uid in any case, nil if there is none.
+func (s *Snapshot) ByUID(uid string) *Entity {
+	ids := s.index.equal("metadata.uid", []string{strings.ToLower(uid)})
+	if ids.IsEmpty() {
+		return nil
+	}
+	return s.entities[ids.Minimum()]
+}
+
+// put takes an entity in, or replaces it. Rendering is left to flush, when all
+// relations of the batch are known.
+func (s *Snapshot) put(in storage.Entity) error {
+	if err := s.doc.Parse(in.JSON); err != nil {
+		return fmt.Errorf("entity %s: %w", in.Ref, err)
+	}
+	if m := s.doc.Member(0, "metadata"); m < 0 || s.doc.Node(m).Kind != jsondoc.Object {
+		return fmt.Errorf("entity %s: %w", in.Ref, errNoMetadata)
+	}
+	status, err := statusJSON(in.Errors)
+	if err != nil {
+		return fmt.Errorf("entity %s: %w", in.Ref, err)
+	}
+	n := s.graph.node(in.Ref)
+	made := &Entity{ref: n.ref, uid: in.UID, json: in.JSON, revision: in.Revision, id: n.id}
+	var before []declared
+	if n.id == 0 {
+		s.enter(n, made)
+	} else {
+		old := s.entities[n.id]
+		before = old.declared
+		s.digest ^= old.fingerprint()
+		s.unindex(old)
+		if old.uid != made.uid {
+			s.uids.remove(old.uid, n.id)
+			s.uids.insert(made.uid, n.id)
+		}
+		if err := s.doc.Parse(in.JSON); err != nil { // unindex used the buffer
+			return fmt.Errorf("entity %s: %w", in.Ref, err)
+		}
+		s.entities[n.id] = made
+	}
+	s.rows.walk(&s.doc, made.uid, func(r row) { s.index.add(made.id, r) })
+	made.declared = s.graph.declare(before, in.Relations)
+	s.dirty[n], s.status[n] = struct{}{}, status
+	return nil
+}
+
+// enter gives an entity an id, and the relations that wait for it.
+func (s *Snapshot) enter(n *node, e *Entity) {
+	if last := len(s.free) - 1; last >= 0 {
+		n.id, s.free = s.free[last], s.free[:last]
+		s.entities[n.id] = e
+	} else {
+		n.id = uint32(len(s.entities))
+		s.entities = append(s.entities, e)
+	}
+	e.id = n.id
+	s.all.Add(n.id)
+	s.refs.insert(n.ref, n.id)
+	s.uids.insert(e.uid, n.id)
+	for _, out := range n.edges {
+		s.index.add(n.id, out.row())
+	}
+}
+
+// remove takes an entity out; unknown refs are ignored.
+func (s *Snapshot) remove(ref string) {
+	n := s.graph.nodes[ref]
+	if n == nil || n.id == 0 {
+		return
+	}
+	e, id := s.entities[n.id], n.id
+	s.unindex(e)
+	for i, out := range n.edges {
+		// Equal keys lie together only if their types are spelt alike, so ask.
+		rest := node{edges: n.edges[i+1:]}
+		s.index.removeEdge(id, out.row(), !rest.hasKey(out.typ))
+	}
+	s.digest ^= e.fingerprint()
+	s.all.Remove(id)
+	s.refs.remove(n.ref, id)
+	s.uids.remove(e.uid, id)
+	s.entities[id] = nil
+	s.free = append(s.free, id)
+	n.id = 0
+	delete(s.dirty, n)
+	delete(s.status, n)
+	s.graph.declare(e.declared, nil)
+	s.graph.prune(n)
+}
+
+// unindex removes the rows of an entity's own document.
+func (s *Snapshot) unindex(e *Entity) {
+	s.src = e.source(s.src[:0])
+	if err := s.doc.Parse(s.src); err != nil {
+		return // cannot be: it was parsed when it came in
+	}
+	s.rows.walk(&s.doc, e.uid, func(r row) { s.index.remove(e.id, r) })
+}
+
+// edgeChanged keeps the relation rows: a node that is an entity is findable by
+// the edges that go out from it.
+func (s *Snapshot) edgeChanged(n *node, e edge, added bool) {
+	if n.id == 0 {
+		return
+	}
+	s.dirty[n] = struct{}{}
+	if added {
+		s.index.add(n.id, e.row())
+	} else {
+		s.index.removeEdge(n.id, e.row(), !n.hasKey(e.typ))
+	}
+}
+
+// flush renders what the batch touched: the entities that changed, and those
+// whose relations changed because a neighbour did.
+func (s *Snapshot) flush() (errs []error) {
+	nodes := slices.Collect(maps.Keys(s.dirty))
+	made := s.renderAll(nodes, &errs)
+	for i, n := range nodes {
+		if made[i] == nil {
+			continue
+		}
+		s.digest ^= s.entities[n.id].fingerprint() ^ made[i].fingerprint()
+		s.entities[n.id] = made[i]
+	}
+	clear(s.dirty)
+	clear(s.status)
+	return errs
+}
+
+// manyNodes is from where rendering is worth a second goroutine: at the start.
+const manyNodes = 2000
+
+func (s *Snapshot) renderAll(nodes []*node, errs *[]error) []*Entity {
+	made := make([]*Entity, len(nodes))
+	one := func(r *renderer, i int) error {
+		n := nodes[i]
+		e, err := r.render(s.entities[n.id], n, s.status[n])
+		if err != nil {
+			return fmt.Errorf("entity %s: %w", n.ref, err)
+		}
+		made[i] = e
+		return nil
+	}
+	if len(nodes) < manyNodes {
+		for i := range nodes {
+			if err := one(&s.render, i); err != nil {
+				*errs = append(*errs, err)
+			}
+		}
+		return made
+	}
+	var group sync.WaitGroup
+	var mu sync.Mutex
+	workers := runtime.GOMAXPROCS(0)
+	for w := range workers {
+		group.Go(func() {
+			var r renderer
+			for i := w; i < len(nodes); i += workers {
+				if err := one(&r, i); err != nil {
+					mu.Lock()
+					*errs = append(*errs, err)
+					mu.Unlock()
+				}
+			}
+		})
+	}
+	group.Wait()
+	return made
+}
+
+// fingerprint is the entity's part of the catalog's digest. An entity that was
+// not rendered yet has none.
+func (e *Entity) fingerprint() uint64 {
+	if e.rest == 0 {
+		return 0
+	}
+	return e.digest ^ hashString(e.ref)
+}
+
+// statusJSON is the status member of an entity whose file is broken
+// (contract catalog 1.9), nil without errors.
+func statusJSON(items []entity.StatusItem) ([]byte, error) {
+	if len(items) == 0 {
+		return nil, nil
+	}
+	return json.Marshal(struct {
+		Items []entity.StatusItem `json:"items"`
+	}{items})
+}

@@ -1,0 +1,169 @@
+// Package view is the catalog in memory: every entity as ready-made JSON, the
+// posting lists that filters and facets are answered from, the sorted orders,
+// and the relations in both directions. It follows the ordered change feed of
+// the store, so that no read waits for the database (design 3.4).
+//
+// It does not write, does not know SQL and does not know HTTP. Filters, facets,
+// ordering and paging are written here once, in Go.
+//
+//	v := view.New(store, logger)
+//	go v.Run(ctx)
+//	<-v.Ready()
+//	filter, err := view.ParseFilter([]string{"kind=component,spec.type=service"})
+//	v.Read(func(s *view.Snapshot) { page, more = s.Select(filter).Page(nil, 0, 100) })
+package view
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+
+	"github.com/callboard/callboard/storage"
+)
+
+// View is the read model of one process.
+//
+// Readers share a lock and the writer takes it for one batch at a time.
+// Immutable snapshots would need persistent maps for a hundred thousand refs
+// and some millions of search values, which cost more memory and slower reads
+// than the wait they save: applying one change takes well under a millisecond.
+// What a reader gets out of Read are immutable entities, so that answers are
+// written to slow clients without the lock.
+type View struct {
+	store   storage.Reader
+	logger  *slog.Logger
+	wake    chan struct{}
+	ready   chan struct{}
+	running atomic.Bool
+
+	mu   sync.RWMutex
+	snap *Snapshot
+	// moved is closed and replaced when the revision grows.
+	moved chan struct{}
+}
+
+// New makes an empty view. It answers reads, with nothing, until Run has loaded it.
+func New(store storage.Reader, logger *slog.Logger) *View {
+	return &View{
+		store:  store,
+		logger: logger,
+		wake:   make(chan struct{}, 1),
+		ready:  make(chan struct{}),
+		snap:   newSnapshot(),
+		moved:  make(chan struct{}),
+	}
+}
+
+// Read calls fn with the catalog at one revision. fn must not block, must not
+// do I/O and must not call Read; it takes out what it needs.
+func (v *View) Read(fn func(s *Snapshot)) {
+	v.mu.RLock()
+	defer v.mu.RUnlock()
+	fn(v.snap)
+}
+
+// Ready is closed when the view has been loaded.
+func (v *View) Ready() <-chan struct{} { return v.ready }
+
+// Wake says that the feed has grown. It does not block.
+func (v *View) Wake() {
+	select {
+	case v.wake <- struct{}{}:
+	default: // it is awake already
+	}
+}
+
+// Revision is the revision that reads see.
+func (v *View) Revision() int64 {
+	v.mu.RLock()
+	defer v.mu.RUnlock()
+	return v.snap.revision
+}
+
+// WaitRevision returns when reads see at least the revision, or with the
+// context's error.
+func (v *View) WaitRevision(ctx context.Context, revision int64) error {
+	for {
+		v.mu.RLock()
+		reached, moved := v.snap.revision >= revision, v.moved
+		v.mu.RUnlock()
+		if reached {
+			return nil
+		}
+		select {
+		case <-moved:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// Batch is a step of the view: what readers see, they see as a whole.
+type Batch struct {
+	// Put are entities that are new or changed; Remove are refs. An entity in both is removed.
+	Put    []storage.Entity
+	Remove []string
+	// Revision is where the catalog is afterwards.
+	Revision int64
+}
+
+// Apply changes the view. Entities whose JSON is no entity are left as they
+// were and reported; they cannot come from our own pipeline.
+func (v *View) Apply(ctx context.Context, b Batch) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	for _, err := range v.snap.apply(b) {
+		v.logger.ErrorContext(ctx, "entity cannot be served", slog.Any(logError, err))
+	}
+	close(v.moved)
+	v.moved = make(chan struct{})
+}
+
+// Load replaces the content of the view with what each yields. It is filled
+// aside, so readers wait only for the exchange.
+func (v *View) Load(ctx context.Context, each func(fn func(storage.Entity) error) (revision int64, err error)) error {
+	fresh := newSnapshot()
+	// The database is read while what it gave is put in order.
+	rows, done := make(chan storage.Entity, 1000), make(chan struct{})
+	go func() {
+		defer close(done)
+		for e := range rows {
+			if err := fresh.put(e); err != nil {
+				v.logger.ErrorContext(ctx, "entity cannot be served", slog.Any(logError, err))
+			}
+		}
+	}()
+	revision, err := each(func(e storage.Entity) error {
+		rows <- e
+		return ctx.Err()
+	})
+	close(rows)
+	<-done
+	if err != nil {
+		return err
+	}
+	for _, err := range fresh.apply(Batch{Revision: revision}) {
+		v.logger.ErrorContext(ctx, "entity cannot be served", slog.Any(logError, err))
+	}
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.snap = fresh
+	close(v.moved)
+	v.moved = make(chan struct{})
+	return nil
+}
+
+func (s *Snapshot) apply(b Batch) (errs []error) {
+	for _, e := range b.Put {
+		if err := s.put(e); err != nil {
+			errs = append(errs, err)
+		}
+	}
+	for _, ref := range b.Remove {
+		s.remove(ref)
+	}
+	errs = append(errs, s.flush()...)
+	s.revision = b.Revision
+	return errs
+}
