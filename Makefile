@@ -40,7 +40,7 @@ fuzz: ## Fuzz every parser of outside bytes, 30 s each
 	    echo "$$p $$f"; go test -run '^$$' -fuzz "^$$f$$" -fuzztime 30s $$p || exit 1; done; done
 
 bench: build ## Measure, and write docs/benchmarks.md
-	go run ./test/services/cmd -- go run ./test/load --callboard bin/callboard --out docs/benchmarks.md
+	CALLBOARD_TEST_BINARY=$(CURDIR)/bin/callboard go run ./test/services/cmd -- go test -run "^$$" -bench . -benchtime 1x -timeout 20m ./test/load -args -out $(CURDIR)/docs/benchmarks.md
 
 e2e: ## Run only the tests that cross the whole program
 	go run ./test/services/cmd -- go test -count=1 -timeout 15m ./test/e2e/... ./test/chaos/...

@@ -75,7 +75,7 @@ func (d *demo) run(ctx context.Context, once bool) error {
 	}
 	defer d.sim.Close()
 	fmt.Fprintln(d.out, "Making a local GitHub with the organisation acme …")
-	if err := sample.Create(d.sim, "acme"); err != nil {
+	if err := sample.Load(d.sim, "acme", githubsim.Quiet()); err != nil {
 		return err
 	}
 	d.app, err = d.sim.AddApp("callboard", githubsim.AppOptions{
@@ -182,7 +182,7 @@ func (d *demo) bringIn(ctx context.Context, ended <-chan error) error {
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
 	installed := false
-	total := len(d.sim.RepoNames("acme"))
+	total := len(sample.Names())
 	for {
 		select {
 		case <-ctx.Done():
@@ -225,9 +225,9 @@ func (d *demo) screen(s status, took time.Duration) {
   GitHub      http://%[2]s/acme   a local one, with real Git behind it
 
   Try it:
-    git clone http://%[2]s/acme/cart.git && cd cart
-    sed -i 's/^  description:.*/  description: Holds what is to be bought/' catalog-info.yaml && git commit -am 'Say what it does' && git push
-    curl -s http://%[1]s/api/catalog/entities/by-name/component/default/cart
+    git clone http://%[2]s/acme/payments.git && cd payments
+    sed -i 's/^  description:.*/  description: Takes the money, and gives it back/' catalog-info.yaml && git commit -am 'Say what payments does' && git push
+    curl -s http://%[1]s/api/catalog/entities/by-name/component/default/payments
 
   Each webhook delivery is one line below: repository, commit, what changed, milliseconds. Ctrl-C ends it.
 
