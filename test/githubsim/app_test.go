@@ -231,3 +231,25 @@ func TestWaitDeliveriesHonoursItsContext(t *testing.T) {
 		t.Errorf("got %v", got)
 	}
 }
+
+// appClient is a client with the App's own JWT.
+func appClient(t testing.TB, s *githubsim.Server, app *githubsim.App, now func() time.Time) *github.Client {
+	t.Helper()
+	c, err := github.NewClient(&http.Client{Transport: jwtTransport{t, app, now}}).WithEnterpriseURLs(s.URL(), s.URL())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+type jwtTransport struct {
+	t   testing.TB
+	app *githubsim.App
+	now func() time.Time
+}
+
+func (j jwtTransport) RoundTrip(r *http.Request) (*http.Response, error) {
+	r = r.Clone(r.Context())
+	r.Header.Set("Authorization", "Bearer "+jwt(j.t, j.app, j.now(), time.Minute))
+	return http.DefaultTransport.RoundTrip(r)
+}

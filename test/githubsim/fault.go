@@ -111,7 +111,7 @@ func (s *Server) SetLatency(d time.Duration) {
 	s.faults.latency = d
 }
 
-// Requests counts the requests since the start or the last ResetRequests, by
+// Requests counts the requests begun since the start or the last ResetRequests, by
 // route.
 func (s *Server) Requests() map[string]RequestCount {
 	s.faults.mu.Lock()
@@ -144,18 +144,23 @@ func (f *faults) remove(id int64) {
 	f.active = slices.DeleteFunc(f.active, func(a *activeFault) bool { return a.ID == id })
 }
 
-func (f *faults) count(route string, status int) {
+// count changes the count of a route.
+func (f *faults) count(route string, change func(*RequestCount)) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	c := f.counts[route]
-	c.Total++
+	change(&c)
+	f.counts[route] = c
+}
+
+// outcome counts how a request ended; status 0 is a broken connection.
+func (f *faults) outcome(route string, status int) {
 	switch {
 	case status == http.StatusNotModified:
-		c.NotModified++
+		f.count(route, func(c *RequestCount) { c.NotModified++ })
 	case status == 0 || status >= 400:
-		c.Failed++
+		f.count(route, func(c *RequestCount) { c.Failed++ })
 	}
-	f.counts[route] = c
 }
 
 // choose finds the fault for a request, if any, and the latency to add.
@@ -203,32 +208,42 @@ func wildcard(pattern, text string) bool {
 	return strings.HasSuffix(text, parts[len(parts)-1])
 }
 
-// recorder remembers the status and cuts the body where a fault says so.
+// recorder tells the outcome before the client can know it, so that whoever
+// has an answer finds it counted. It cuts the body where a fault says so.
 type recorder struct {
 	http.ResponseWriter
-	status int
-	cut    bool
-	left   int
+	outcome func(status int)
+	told    bool
+	cut     bool
+	left    int
+}
+
+func (w *recorder) tell(status int) {
+	if !w.told {
+		w.told = true
+		w.outcome(status)
+	}
 }
 
 func (w *recorder) WriteHeader(status int) {
-	if w.status == 0 {
-		w.status = status
+	if !w.cut {
+		w.tell(status)
 	}
 	w.ResponseWriter.WriteHeader(status)
 }
 
 func (w *recorder) Write(b []byte) (int, error) {
-	if w.status == 0 {
-		w.status = http.StatusOK
+	if !w.cut {
+		w.tell(http.StatusOK)
+		return w.ResponseWriter.Write(b)
 	}
-	if !w.cut || len(b) <= w.left {
+	if len(b) <= w.left {
 		w.left -= len(b)
 		return w.ResponseWriter.Write(b)
 	}
+	w.tell(0)
 	_, _ = w.ResponseWriter.Write(b[:w.left])
 	_ = http.NewResponseController(w.ResponseWriter).Flush()
-	w.status = 0
 	panic(http.ErrAbortHandler) // the documented way to break a connection
 }
 
@@ -237,8 +252,14 @@ func (w *recorder) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 // observed counts a route and applies its faults before the handler.
 func (s *Server) observed(route string, next http.HandlerFunc) http.HandlerFunc {
 	return func(rw http.ResponseWriter, r *http.Request) {
-		w := &recorder{ResponseWriter: rw}
-		defer func() { s.faults.count(route, w.status) }()
+		s.faults.count(route, func(c *RequestCount) { c.Total++ })
+		w := &recorder{ResponseWriter: rw, outcome: func(status int) { s.faults.outcome(route, status) }}
+		defer func() {
+			if w.cut { // the answer was shorter than the cut
+				w.tell(http.StatusOK)
+			}
+			w.tell(0)
+		}()
 		fault, latency := s.faults.choose(route, r.Method+" "+r.URL.Path)
 		if !pause(r, latency) {
 			return

@@ -76,3 +76,72 @@ func TestGraphQLSnapshot(t *testing.T) {
 	    "bin":{"text":null,"isBinary":true}
 	  }}}`)
 }
+
+func TestGraphQLPagesThroughAnOrganization(t *testing.T) {
+	t.Parallel()
+	s := open(t)
+	_, in := withApp(t, s, nil)
+	for _, name := range []string{"c", "a", "d", "b", "e"} {
+		create(t, s, name, githubsim.RepoOptions{Private: name == "d"}, map[string]string{"f": name}, githubsim.Quiet())
+	}
+	const query = `query($after: String) {
+	  repositoryOwner(login: "ACME") { __typename login
+	    repositories(first: 2, after: $after, orderBy: {field: NAME, direction: ASC}) {
+	      totalCount pageInfo { hasNextPage endCursor }
+	      nodes { name visibility defaultBranchRef { target { oid } } } } } }`
+	var names []string
+	var after any
+	for range 3 {
+		got := ask(t, s, in.Token(), query, map[string]any{"after": after})
+		owner := got["data"].(map[string]any)["repositoryOwner"].(map[string]any)
+		page := owner["repositories"].(map[string]any)
+		for _, n := range page["nodes"].([]any) {
+			names = append(names, n.(map[string]any)["name"].(string))
+		}
+		info := page["pageInfo"].(map[string]any)
+		after = info["endCursor"]
+		if more := info["hasNextPage"].(bool); more != (len(names) < 5) || page["totalCount"] != float64(5) {
+			t.Errorf("after %d: %v", len(names), page)
+		}
+	}
+	if diff := cmp.Diff([]string{"a", "b", "c", "d", "e"}, names); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestGraphQLErrors(t *testing.T) {
+	t.Parallel()
+	s := open(t)
+	_, in := withApp(t, s, nil)
+	create(t, s, "a", githubsim.RepoOptions{}, nil)
+	tests := []struct{ name, query, want string }{
+		{
+			"one of two is missing", `{a: repository(owner:"acme",name:"a"){name isEmpty defaultBranchRef{name}} b: repository(owner:"acme",name:"b"){name}}`,
+			`{"data":{"a":{"name":"a","isEmpty":true,"defaultBranchRef":null},"b":null},
+			  "errors":[{"type":"NOT_FOUND","path":["b"],"locations":[{"line":1,"column":76}],"message":"Could not resolve to a Repository with the name 'acme/b'."}]}`,
+		},
+		{"unknown owner is null", `{repositoryOwner(login:"nobody"){login}}`, `{"data":{"repositoryOwner":null}}`},
+		{
+			"unknown field", `{viewer{nonsense}}`,
+			`{"errors":[{"path":["viewer","nonsense"],"locations":[{"line":1,"column":9}],"message":"Field 'nonsense' doesn't exist on type 'User'",
+			  "extensions":{"code":"undefinedField","fieldName":"nonsense","typeName":"User"}}]}`,
+		},
+		{
+			"no page size", `{organization(login:"acme"){repositories{totalCount}}}`,
+			`{"data":{"organization":{"repositories":null}},"errors":[{"type":"MISSING_PAGINATION_BOUNDARIES","path":["organization","repositories"],
+			  "locations":[{"line":1,"column":29}],"message":"You must provide a ` + "`first` or `last` value to properly paginate the `Repository`" + ` connection."}]}`,
+		},
+		{"syntax", `{viewer{login}`, `{"errors":[{"message":"syntax error at [1, 15]: expected a name, found \"\""}]}`},
+		{"missing variable", `query($n:String!){repository(owner:"acme",name:$n){name}}`,
+			`{"errors":[{"message":"Variable $n of type was provided invalid value","extensions":{"value":null}}]}`},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			same(t, ask(t, s, in.Token(), tt.query, nil), tt.want)
+		})
+	}
+	if a := request(t, "POST", s.GraphQLURL(), "", `{"query":"{viewer{login}}"}`); a.Status != 401 {
+		t.Errorf("without a token: %d", a.Status)
+	}
+}

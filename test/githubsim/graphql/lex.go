@@ -95,7 +95,10 @@ func (l *lexer) str(rest string) {
 			l.fail("unterminated string")
 		}
 		l.tok, l.kind = rest[3:3+end], tokenString
-		l.line += strings.Count(l.tok, "\n")
+		if n := strings.Count(l.tok, "\n"); n > 0 {
+			l.line += n
+			l.start = l.at + 3 + strings.LastIndexByte(l.tok, '\n') + 1
+		}
 		l.at += end + 6
 		return
 	}
