@@ -17,6 +17,7 @@ import (
 
 	"github.com/callboard/callboard/pipeline/bus"
 	"github.com/callboard/callboard/storage"
+	"github.com/callboard/callboard/storage/postgres"
 	"github.com/callboard/callboard/storage/sqlite"
 	"github.com/callboard/callboard/test/services"
 )
@@ -44,13 +45,24 @@ type setup struct {
 
 var setups = []setup{
 	{"sqlite, memory", sqliteFile, func(*testing.T) bus.Transport { return bus.Memory() }},
-	{"sqlite, redis", sqliteFile, redisTransport},
+	{"postgres, redis", postgresDatabase, redisTransport},
 }
 
 func sqliteFile(t *testing.T) func(*testing.T, *clock) storage.Store {
 	path := filepath.Join(t.TempDir(), "callboard.db")
 	return func(t *testing.T, c *clock) storage.Store {
 		store, err := sqlite.Open(t.Context(), path, sqlite.WithClock(c.Now))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return store
+	}
+}
+
+func postgresDatabase(t *testing.T) func(*testing.T, *clock) storage.Store {
+	dsn := services.Postgres(t)
+	return func(t *testing.T, c *clock) storage.Store {
+		store, err := postgres.Open(t.Context(), dsn, postgres.WithClock(c.Now))
 		if err != nil {
 			t.Fatal(err)
 		}

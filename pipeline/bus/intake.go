@@ -2,6 +2,7 @@ package bus
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"runtime/debug"
@@ -26,10 +27,12 @@ const (
 	routerClose = 2 * time.Second
 )
 
+var errEnded = errors.New("subscriptions ended")
+
 // intake keeps a link to the transport and reads wake-ups from it until ctx
 // ends. Without a link the process works on its own wake-ups and the sweeper's.
 func (b *Bus) intake(ctx context.Context) {
-	logger := newQuietLogger(b.log)
+	logger := newQuietLogger(b.log, func() bool { return ctx.Err() != nil })
 	for ctx.Err() == nil {
 		if err := b.listen(ctx, logger); err != nil && ctx.Err() == nil {
 			b.log.WarnContext(ctx, "no wake-ups from the transport; connecting again",
@@ -62,17 +65,14 @@ func (b *Bus) listen(ctx context.Context, logger watermill.LoggerAdapter) error 
 	go func() { ended <- router.Run(context.WithoutCancel(ctx)) }()
 	select {
 	case err := <-ended:
-		return fmt.Errorf("subscribe: %w", err)
+		return fmt.Errorf("subscribe: %w", errors.Join(err, errEnded))
 	case <-router.Running():
 	}
 	b.setLink(l)
 	defer b.setLink(nil)
 	select {
 	case err := <-ended:
-		if err == nil {
-			err = fmt.Errorf("subscription ended")
-		}
-		return err
+		return errors.Join(err, errEnded)
 	case <-ctx.Done():
 		err := router.Close()
 		<-ended

@@ -18,7 +18,9 @@ const repeatAfter = 10 * time.Second
 // and the rest as debug lines. Its own view of a message is of no interest: the
 // bus logs a line per run.
 type quietLogger struct {
-	log    *slog.Logger
+	log *slog.Logger
+	// over says that we are shutting down, when broken connections are no news.
+	over   func() bool
 	fields watermill.LogFields
 	seen   *seen
 }
@@ -28,11 +30,14 @@ type seen struct {
 	last map[string]time.Time
 }
 
-func newQuietLogger(log *slog.Logger) watermill.LoggerAdapter {
-	return &quietLogger{log: log, seen: &seen{last: map[string]time.Time{}}}
+func newQuietLogger(log *slog.Logger, over func() bool) watermill.LoggerAdapter {
+	return &quietLogger{log: log, over: over, seen: &seen{last: map[string]time.Time{}}}
 }
 
 func (q *quietLogger) Error(msg string, err error, fields watermill.LogFields) {
+	if q.over() {
+		return
+	}
 	q.seen.mu.Lock()
 	now := time.Now()
 	again := now.Sub(q.seen.last[msg]) < repeatAfter
@@ -52,7 +57,7 @@ func (q *quietLogger) Debug(msg string, fields watermill.LogFields) {
 }
 
 func (q *quietLogger) With(fields watermill.LogFields) watermill.LoggerAdapter {
-	return &quietLogger{log: q.log, fields: q.fields.Add(fields), seen: q.seen}
+	return &quietLogger{log: q.log, over: q.over, fields: q.fields.Add(fields), seen: q.seen}
 }
 
 func (q *quietLogger) attrs(fields watermill.LogFields) []any {

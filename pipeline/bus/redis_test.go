@@ -188,36 +188,88 @@ func TestRedisStartsAway(t *testing.T) {
 	f.linked(redisClient(t, server.URL))
 }
 
-// Two processes share the stream: all is done once, and what one leaves when it
-// ends is done by the other.
-func TestRedisTwoProcesses(t *testing.T) {
+// Two processes share the stream, and a sweeper that forgets at once has both
+// run the same messages: all is done once, and what one leaves when it ends is
+// done by the other.
+func TestTwoProcesses(t *testing.T) {
+	t.Parallel()
+	for name, open := range map[string]func(*testing.T) func(*testing.T, *clock) storage.Store{
+		"sqlite": sqliteFile, "postgres": postgresDatabase,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			url := services.Redis(t)
+			transport := func(t *testing.T) bus.Transport { return redisAt(t, url) }
+			first := newFixture(t, setup{open: open, transport: transport})
+			second := newFixture(t, setup{
+				open:      func(*testing.T) func(*testing.T, *clock) storage.Store { return first.open },
+				transport: transport,
+			})
+			for _, f := range []*fixture{first, second} {
+				f.cfg.QuietFor = time.Nanosecond
+				f.cfg.SweepInterval = time.Millisecond
+				f.start(step{})
+			}
+			want := map[int64]int{}
+			for i := range 100 {
+				for _, id := range append(first.add(fmt.Sprint("first-", i)), second.add(fmt.Sprint("second-", i))...) {
+					want[id] = 1
+				}
+				if i == 50 {
+					second.stop()
+				}
+			}
+			first.settled()
+			if diff := cmp.Diff(want, first.effects()); diff != "" {
+				t.Errorf("effects (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// A run that takes longer than wake-ups are trusted is not begun by another
+// process as well.
+func TestLongRunsAreLeftAlone(t *testing.T) {
 	t.Parallel()
 	url := services.Redis(t)
-	first := newFixture(t, setup{open: sqliteFile, transport: func(t *testing.T) bus.Transport { return redisAt(t, url) }})
+	transport := func(t *testing.T) bus.Transport { return redisAt(t, url) }
+	first := newFixture(t, setup{open: sqliteFile, transport: transport})
 	second := newFixture(t, setup{
 		open:      func(*testing.T) func(*testing.T, *clock) storage.Store { return first.open },
-		transport: func(t *testing.T) bus.Transport { return redisAt(t, url) },
+		transport: transport,
 	})
-	for _, f := range []*fixture{first, second} {
-		f.cfg.QuietFor = 50 * time.Millisecond
-		f.cfg.Holder = f.t.Name() + fmt.Sprintf("%p", f)
-		f.start(step{})
-	}
-	var ids []int64
-	for i := range 100 {
-		ids = append(ids, first.add(fmt.Sprintf("first-%d", i))...)
-		ids = append(ids, second.add(fmt.Sprintf("second-%d", i))...)
-		if i == 50 {
-			second.stop()
+	var plans counter
+	begun, release := make(chan struct{}), make(chan struct{})
+	work := step{plan: func(_ context.Context, msgs []storage.Message) error {
+		if plans.add(msgs[0].Key, 1) == 1 {
+			close(begun)
+			<-release
 		}
+		return nil
+	}}
+	for _, f := range []*fixture{first, second} {
+		f.cfg.QuietFor = 3 * time.Second
 	}
+	// The second is past the sweep it begins with when it is the sweeper.
+	second.start(work)
+	second.until("the second is the sweeper", func() (held bool) {
+		tx(t, second.store, func(ctx context.Context, tx storage.Tx) error {
+			got, err := tx.AcquireLease(ctx, "sweep", "test", second.clock.Now(), second.clock.Now())
+			held = !got
+			return err
+		})
+		return held
+	})
+	first.add("long")
+	first.start(work)
+	<-begun
+	added := first.pending("long")[0].CreatedAt
+	first.until("the time of two wake-ups has passed", func() bool {
+		return first.pending("long")[0].SweptAt.Sub(added) > 2*first.cfg.QuietFor
+	})
+	close(release)
 	first.settled()
-	counts := first.effects()
-	want := map[int64]int{}
-	for _, id := range ids {
-		want[id] = 1
-	}
-	if diff := cmp.Diff(want, counts); diff != "" {
-		t.Errorf("effects (-want +got):\n%s", diff)
+	if n := plans.add("long", 0); n != 1 {
+		t.Errorf("%d processes planned the same messages", n)
 	}
 }

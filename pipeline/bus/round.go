@@ -95,7 +95,7 @@ func (b *Bus) once(ctx context.Context, j job, msgs []storage.Message) (out Outc
 		return Outcome{}, err
 	}
 	err = b.store.InTx(ctx, func(ctx context.Context, tx storage.Tx) error {
-		if err := stillPending(ctx, tx, j, msgs, b.cfg.Now()); err != nil {
+		if err := b.take(ctx, tx, j, msgs); err != nil {
 			return err
 		}
 		var err error
@@ -114,9 +114,18 @@ func (b *Bus) once(ctx context.Context, j job, msgs []storage.Message) (out Outc
 	return out, err
 }
 
-// stillPending answers ErrStale when another process did one of the messages
-// since they were read: effects are to happen once.
-func stillPending(ctx context.Context, tx storage.Tx, j job, msgs []storage.Message, now time.Time) error {
+// take makes the messages this transaction's, or answers ErrStale when another
+// process did one of them since they were read: effects are to happen once.
+func (b *Bus) take(ctx context.Context, tx storage.Tx, j job, msgs []storage.Message) error {
+	now := b.cfg.Now()
+	if b.transport.shared() {
+		// Writing to the rows locks them: PostgreSQL, where transactions see each
+		// other's commits, waits here for whoever is finishing them, so that the
+		// next look is true until we commit. (SQLite has one writer anyway.)
+		if err := tx.MarkSwept(ctx, ids(msgs), now); err != nil {
+			return fmt.Errorf("lock messages: %w", err)
+		}
+	}
 	pending, err := tx.PendingMessages(ctx, j.topic, j.key, now.Add(horizon))
 	if err != nil {
 		return fmt.Errorf("read messages again: %w", err)

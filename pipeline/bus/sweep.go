@@ -27,6 +27,7 @@ func (b *Bus) sweep(ctx context.Context) {
 	b.sweepOnce(ctx, b.cfg.Now())
 	tick := time.NewTicker(b.cfg.SweepInterval)
 	defer tick.Stop()
+	quietAt := b.cfg.Now()
 	for {
 		select {
 		case <-ctx.Done():
@@ -41,7 +42,10 @@ func (b *Bus) sweep(ctx context.Context) {
 			b.sweepOnce(ctx, b.cfg.Now().Add(-b.cfg.QuietFor))
 			continue
 		}
-		b.keepQuiet(ctx)
+		if now := b.cfg.Now(); now.Sub(quietAt) >= b.cfg.QuietFor/3 {
+			quietAt = now
+			b.keepQuiet(ctx)
+		}
 		held, err := lease.hold(ctx)
 		switch {
 		case err != nil:
