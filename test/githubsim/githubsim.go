@@ -73,7 +73,7 @@ func New(opts ...Option) (*Server, error) {
 	}
 	s.stopped, s.stop = context.WithCancel(context.Background())
 	if s.opt.dir == "" {
-		dir, err := os.MkdirTemp("", "githubsim-")
+		dir, err := os.MkdirTemp(fastDir(), "githubsim-")
 		if err != nil {
 			return nil, fmt.Errorf("create data directory: %w", err)
 		}

@@ -50,7 +50,8 @@ func defaults() options {
 func WithAddr(addr string) Option { return func(o *options) { o.addr = addr } }
 
 // WithDataDir keeps the Git repositories in dir, which is not removed by Close.
-// It should be empty or new: a simulator does not continue an older one.
+// It should be empty or new: a simulator does not continue an older one. By
+// default the repositories are in a temporary directory, in memory if possible.
 func WithDataDir(dir string) Option { return func(o *options) { o.dir = dir } }
 
 // WithLogger sets the logger; silent by default.

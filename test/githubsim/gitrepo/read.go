@@ -44,6 +44,9 @@ type Entry struct {
 // peel follows annotated tags to the commit; mu is held.
 func (r *Repo) peel(sha string) (string, error) {
 	for range 10 {
+		if r.commits[sha] != nil {
+			return sha, nil
+		}
 		o, err := r.object(plumbing.AnyObject, sha)
 		if err != nil {
 			return "", err
@@ -94,6 +97,12 @@ func (r *Repo) commit(sha string) (*Commit, error) {
 	if err := oc.Decode(o); err != nil {
 		return nil, fmt.Errorf("decode commit %s: %w", sha, err)
 	}
+	c := commitOf(sha, &oc)
+	r.commits[sha] = c
+	return c, nil
+}
+
+func commitOf(sha string, oc *object.Commit) *Commit {
 	c := &Commit{
 		SHA: sha, Tree: oc.TreeHash.String(), Message: oc.Message,
 		Author:    Signature(oc.Author),
@@ -102,8 +111,7 @@ func (r *Repo) commit(sha string) (*Commit, error) {
 	for _, p := range oc.ParentHashes {
 		c.Parents = append(c.Parents, p.String())
 	}
-	r.commits[sha] = c
-	return c, nil
+	return c
 }
 
 // Tree reads one level of a tree.
@@ -125,6 +133,12 @@ func (r *Repo) tree(sha string) ([]Entry, error) {
 	if err := ot.Decode(o); err != nil {
 		return nil, fmt.Errorf("decode tree %s: %w", sha, err)
 	}
+	out := entries(&ot)
+	r.trees[sha] = out
+	return out, nil
+}
+
+func entries(ot *object.Tree) []Entry {
 	out := make([]Entry, 0, len(ot.Entries))
 	for _, e := range ot.Entries {
 		entry := Entry{
@@ -139,8 +153,7 @@ func (r *Repo) tree(sha string) ([]Entry, error) {
 		}
 		out = append(out, entry)
 	}
-	r.trees[sha] = out
-	return out, nil
+	return out
 }
 
 // Walk reads a tree with everything below it, in Git's order: a directory
@@ -181,10 +194,13 @@ func (r *Repo) walk(out []Entry, sha, dir string) ([]Entry, error) {
 	return out, nil
 }
 
-// Blob reads a file's content.
+// Blob reads a file's content, which is shared and must not be changed.
 func (r *Repo) Blob(sha string) ([]byte, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if b, ok := r.blobs[sha]; ok {
+		return b, nil
+	}
 	o, err := r.object(plumbing.BlobObject, sha)
 	if err != nil {
 		return nil, err
@@ -198,7 +214,20 @@ func (r *Repo) Blob(sha string) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read blob %s: %w", sha, err)
 	}
+	r.keep(sha, b)
 	return b, nil
+}
+
+// keep remembers small blobs, up to a bound: go-git goes to the disk each time.
+func (r *Repo) keep(sha string, b []byte) {
+	if len(b) > blobCacheSize/16 {
+		return
+	}
+	if r.blobBytes += len(b); r.blobBytes > blobCacheSize {
+		clear(r.blobs)
+		r.blobBytes = len(b)
+	}
+	r.blobs[sha] = b
 }
 
 // Find is the entry at a path below a tree. The empty path is the tree itself.

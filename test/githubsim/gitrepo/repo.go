@@ -30,7 +30,10 @@ const ZeroSHA = "0000000000000000000000000000000000000000"
 
 // objectCacheSize bounds the unpacked objects kept per repository. Benchmarks
 // open thousands of repositories at once.
-const objectCacheSize = 4 << 20
+const objectCacheSize = 1 << 20
+
+// blobCacheSize bounds the contents kept per repository.
+const blobCacheSize = 1 << 20
 
 // Repo is one bare repository. It is safe for concurrent use.
 type Repo struct {
@@ -47,6 +50,9 @@ type Repo struct {
 	commits map[string]*Commit
 	trees   map[string][]Entry // one level
 	flat    map[string][]Entry // whole trees, as Walk answers
+	blobs   map[string][]byte
+	// blobBytes is the size of blobs together.
+	blobBytes int
 }
 
 const config = `[core]
@@ -64,8 +70,11 @@ const config = `[core]
 
 // Init makes a bare repository in dir, which must not exist yet.
 func Init(dir, defaultBranch string) (*Repo, error) {
-	for _, sub := range []string{"objects", "refs/heads", "refs/tags"} {
-		if err := os.MkdirAll(filepath.Join(dir, sub), 0o755); err != nil {
+	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
+		return nil, fmt.Errorf("create repository: %w", err)
+	}
+	for _, sub := range []string{"", "objects", "refs", "refs/heads"} {
+		if err := os.Mkdir(filepath.Join(dir, sub), 0o755); err != nil {
 			return nil, fmt.Errorf("create repository: %w", err)
 		}
 	}
@@ -88,6 +97,7 @@ func (r *Repo) reset() {
 		r.commits = map[string]*Commit{}
 		r.trees = map[string][]Entry{}
 		r.flat = map[string][]Entry{}
+		r.blobs = map[string][]byte{}
 		r.refs = map[string]string{}
 	}
 }
@@ -223,10 +233,13 @@ func (r *Repo) Resolve(rev string) (string, error) {
 // writeFile replaces a file of the repository as a whole.
 func (r *Repo) writeFile(name, text string) error {
 	path := filepath.Join(r.dir, filepath.FromSlash(name))
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-		return fmt.Errorf("write %s: %w", name, err)
+	err := os.WriteFile(path+".lock", []byte(text), 0o644)
+	if errors.Is(err, fs.ErrNotExist) {
+		if err = os.MkdirAll(filepath.Dir(path), 0o755); err == nil {
+			err = os.WriteFile(path+".lock", []byte(text), 0o644)
+		}
 	}
-	if err := os.WriteFile(path+".lock", []byte(text), 0o644); err != nil {
+	if err != nil {
 		return fmt.Errorf("write %s: %w", name, err)
 	}
 	if err := os.Rename(path+".lock", path); err != nil {
