@@ -1,0 +1,185 @@
+package callboard
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/callboard/callboard/handlers/respond"
+	"github.com/callboard/callboard/pipeline/event"
+	"github.com/callboard/callboard/storage"
+)
+
+// Repository is a repository and how far the catalog is with it.
+type Repository struct {
+	// ID is GitHub's; it stays when the repository is renamed.
+	ID             int64    `json:"id"`
+	Host           string   `json:"host"`
+	Owner          string   `json:"owner"`
+	Name           string   `json:"name"`
+	URL            string   `json:"url,omitempty"`
+	DefaultBranch  string   `json:"defaultBranch,omitempty"`
+	Visibility     string   `json:"visibility,omitempty"`
+	Archived       bool     `json:"archived,omitempty"`
+	Fork           bool     `json:"fork,omitempty"`
+	Topics         []string `json:"topics,omitempty"`
+	InstallationID int64    `json:"installationId,omitempty"`
+	// Discovered repositories are searched for catalog files; others are read
+	// only where a location points.
+	Discovered bool                    `json:"discovered"`
+	State      storage.RepositoryState `json:"state"`
+
+	// Applied is the commit that the catalog shows, Head the newest heard of.
+	Applied   string    `json:"applied,omitempty"`
+	AppliedAt time.Time `json:"appliedAt,omitzero"`
+	Head      string    `json:"head,omitempty"`
+	HeadAt    time.Time `json:"headAt,omitzero"`
+	// Behind says that the head is not applied; LagMs is then how long ago it
+	// was heard of, and otherwise how long it took from there to applied.
+	Behind bool  `json:"behind"`
+	LagMs  int64 `json:"lagMs"`
+	// Error is why the last refresh failed.
+	Error   string    `json:"error,omitempty"`
+	ErrorAt time.Time `json:"errorAt,omitzero"`
+}
+
+func newRepository(r storage.Repository, now time.Time) Repository {
+	out := Repository{
+		ID: r.ID, Host: r.Host, Owner: r.Owner, Name: r.Name, URL: r.HTMLURL, DefaultBranch: r.DefaultBranch,
+		Visibility: r.Visibility, Archived: r.Archived, Fork: r.Fork, Topics: r.Topics,
+		InstallationID: r.InstallationID, Discovered: r.Discovered, State: r.State,
+		Applied: r.AppliedSHA, AppliedAt: utc(r.AppliedAt), Head: r.HeadSHA, HeadAt: utc(r.HeadAt),
+		Error: r.Error, ErrorAt: utc(r.ErrorAt),
+		Behind: r.HeadSHA != "" && r.HeadSHA != r.AppliedSHA,
+	}
+	end := r.AppliedAt
+	if out.Behind {
+		end = now
+	}
+	if !r.HeadAt.IsZero() && end.After(r.HeadAt) {
+		out.LagMs = end.Sub(r.HeadAt).Milliseconds()
+	}
+	return out
+}
+
+// Repositories is GET repositories, by host, owner and name.
+func (a *API) Repositories(w http.ResponseWriter, r *http.Request) error {
+	if _, err := readQuery(r); err != nil {
+		return err
+	}
+	list, err := a.store.Repositories(r.Context())
+	if err != nil {
+		return err
+	}
+	var out []Repository
+	for _, repo := range list {
+		out = append(out, newRepository(repo, a.now()))
+	}
+	return respond.JSON(w, http.StatusOK, items(out))
+}
+
+// repository finds the one that a path names. Without ?host= it may be on any
+// host; an active one is preferred.
+func (a *API) repository(r *http.Request, host string) (storage.Repository, error) {
+	owner, name := r.PathValue("owner"), r.PathValue("name")
+	missing := respond.NotFound("No repository %s/%s", owner, name)
+	if host != "" {
+		repo, err := a.store.RepositoryByName(r.Context(), host, owner, name)
+		if errors.Is(err, storage.ErrNotFound) {
+			return repo, missing
+		}
+		return repo, err
+	}
+	list, err := a.store.Repositories(r.Context())
+	if err != nil {
+		return storage.Repository{}, err
+	}
+	list = slices.DeleteFunc(list, func(c storage.Repository) bool {
+		return !strings.EqualFold(c.Owner, owner) || !strings.EqualFold(c.Name, name)
+	})
+	if len(list) == 0 {
+		return storage.Repository{}, missing
+	}
+	inactive := func(c storage.Repository) int {
+		if c.State == storage.RepositoryActive {
+			return 0
+		}
+		return 1
+	}
+	return slices.MinFunc(list, func(x, y storage.Repository) int { return cmp.Compare(inactive(x), inactive(y)) }), nil
+}
+
+// Repository is GET repositories/{owner}/{name}?host=: everything that is known
+// of it, and in plain words why the catalog is as it is.
+func (a *API) Repository(w http.ResponseWriter, r *http.Request) error {
+	q, err := readQuery(r, "host")
+	if err != nil {
+		return err
+	}
+	repo, err := a.repository(r, q.Get("host"))
+	if err != nil {
+		return err
+	}
+	detail, err := a.detail(r.Context(), repo)
+	if err != nil {
+		return err
+	}
+	return respond.JSON(w, http.StatusOK, detail)
+}
+
+// Refresh is POST repositories/{owner}/{name}/refresh?host=&force=: 202, and the
+// repository is looked at again; with force everything is read again, also if
+// its head did not move.
+func (a *API) Refresh(w http.ResponseWriter, r *http.Request) error {
+	q, err := readQuery(r, "host", "force")
+	if err != nil {
+		return err
+	}
+	force, err := readBool(q, "force")
+	if err != nil {
+		return err
+	}
+	repo, err := a.repository(r, q.Get("host"))
+	if err != nil {
+		return err
+	}
+	msg, err := refreshMessage(repo, force, a.now())
+	if err != nil {
+		return err
+	}
+	var ids []int64
+	err = a.store.InTx(r.Context(), func(ctx context.Context, tx storage.Tx) (err error) {
+		ids, err = tx.AddMessages(ctx, []storage.Message{msg})
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	return respond.JSON(w, http.StatusAccepted, Accepted{Status: "accepted", Message: ids[0]})
+}
+
+func refreshMessage(repo storage.Repository, force bool, now time.Time) (storage.Message, error) {
+	payload := refreshOf(repo)
+	payload.Force = force
+	raw, err := json.Marshal(payload)
+	if err != nil {
+		return storage.Message{}, err
+	}
+	return storage.Message{
+		Topic: event.TopicRefresh, Key: event.RefreshKey(payload), Payload: raw,
+		Cause:     storage.Cause{Reason: storage.ReasonManual, Repository: repo.FullName(), Actor: actor},
+		CreatedAt: now, RunAfter: now,
+	}, nil
+}
+
+func refreshOf(repo storage.Repository) event.Refresh {
+	return event.Refresh{
+		Host: repo.Host, RepositoryID: repo.ID, Owner: repo.Owner, Name: repo.Name,
+		InstallationID: repo.InstallationID, Discovered: repo.Discovered,
+	}
+}

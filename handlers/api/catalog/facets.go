@@ -1,0 +1,37 @@
+package catalog
+
+import (
+	"net/http"
+
+	"github.com/callboard/callboard/handlers/respond"
+	"github.com/callboard/callboard/storage/view"
+)
+
+// EntityFacets is GET /entity-facets: how many entities have which value
+// (contract catalog 4.12).
+func (a *API) EntityFacets(w http.ResponseWriter, r *http.Request) error {
+	p, err := readParams(r, map[string]kind{"facet": list, "filter": list})
+	if err != nil {
+		return err
+	}
+	if !p.has("facet") {
+		return respond.Input("request/query must have required property 'facet'")
+	}
+	filter, err := p.filter()
+	if err != nil {
+		return err
+	}
+	facets := make(map[string][]view.FacetValue)
+	done, err := a.read(w, r, func(s *view.Snapshot) {
+		chosen := s.Select(filter)
+		for _, name := range p.values["facet"] {
+			if _, counted := facets[name]; !counted {
+				facets[name] = chosen.Facet(name)
+			}
+		}
+	})
+	if done || err != nil {
+		return err
+	}
+	return respond.JSON(w, http.StatusOK, map[string]any{"facets": facets})
+}

@@ -1,0 +1,139 @@
+// Package handlers is the HTTP face of Callboard: the one table of routes, and
+// what every request passes through on its way to them.
+//
+// What the routes do is in its subfolders. It starts no server and reads no
+// configuration.
+package handlers
+
+import (
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/callboard/callboard/handlers/api/callboard"
+	"github.com/callboard/callboard/handlers/api/catalog"
+	"github.com/callboard/callboard/handlers/middleware"
+	"github.com/callboard/callboard/handlers/ops"
+	"github.com/callboard/callboard/handlers/respond"
+	"github.com/callboard/callboard/storage"
+	"github.com/callboard/callboard/storage/view"
+)
+
+// Deps is what the handlers work with. All are needed.
+type Deps struct {
+	Store    storage.Store
+	View     *view.View
+	Replayer callboard.Replayer
+	// Webhook takes GitHub's deliveries; it checks them and bounds them itself.
+	Webhook http.Handler
+	// Metrics is filled by the handlers too, and shown at /metrics.
+	Metrics *prometheus.Registry
+	Log     *slog.Logger
+	Version string
+}
+
+// scope says who may call a route. Nobody signs in yet: read is open, and
+// change is closed to pages of other sites, which could make a browser inside
+// the company's network call it.
+type scope int
+
+const (
+	public  scope = iota // health, metrics, the landing page
+	read                 // shows the catalog
+	change               // asks for work
+	webhook              // signed by GitHub
+)
+
+type route struct {
+	method  string
+	path    string
+	scope   scope
+	handler http.Handler
+}
+
+const (
+	catalogMount   = "/api/catalog"
+	callboardMount = "/api/callboard"
+	// maxBody bounds what an API reads. The reference's 100 KiB is less than
+	// its own client sends in by-refs (contract catalog 4.10).
+	maxBody = 1 << 20
+)
+
+func routes(d Deps) []route {
+	cat := catalog.New(d.View)
+	own := callboard.New(d.Store, d.View, d.Replayer, d.Version, time.Now)
+	op := ops.New(d.Store, d.View, d.Metrics, d.Version, d.Log)
+	c := respond.Adapter{Log: d.Log, Mount: catalogMount}.Handler
+	o := respond.Adapter{Log: d.Log, Mount: callboardMount}.Handler
+	plain := respond.Adapter{Log: d.Log}.Handler
+
+	return []route{
+		// Backstage's catalog API (contract catalog 4.3). A POST here only reads.
+		{"GET", "/api/catalog/entities", read, c(cat.Entities)},
+		{"GET", "/api/catalog/entities/by-name/{kind}/{namespace}/{name}", read, c(cat.EntityByName)},
+		{"GET", "/api/catalog/entities/by-uid/{uid}", read, c(cat.EntityByUID)},
+		{"POST", "/api/catalog/entities/by-refs", read, c(cat.EntitiesByRefs)},
+		{"GET", "/api/catalog/entity-facets", read, c(cat.EntityFacets)},
+
+		// Callboard's own API: what came in, what became of it, and why.
+		{"GET", "/api/callboard/status", read, o(own.Status)},
+		{"GET", "/api/callboard/deliveries", read, o(own.Deliveries)},
+		{"GET", "/api/callboard/deliveries/{guid}", read, o(own.Delivery)},
+		{"POST", "/api/callboard/deliveries/{guid}/replay", change, o(own.Replay)},
+		{"GET", "/api/callboard/repositories", read, o(own.Repositories)},
+		{"GET", "/api/callboard/repositories/{owner}/{name}", read, o(own.Repository)},
+		{"POST", "/api/callboard/repositories/{owner}/{name}/refresh", change, o(own.Refresh)},
+		{"GET", "/api/callboard/entities/{kind}/{namespace}/{name}/history", read, o(own.History)},
+
+		// GitHub (contract catalog 5.6); the second path is the short one. All
+		// methods, because the webhook handler has words for the wrong ones.
+		{"", "/api/events/http/github", webhook, d.Webhook},
+		{"", "/webhooks/github", webhook, d.Webhook},
+
+		// Those who run it.
+		{"GET", "/.backstage/health/v1/liveness", public, plain(op.Liveness)},
+		{"GET", "/.backstage/health/v1/readiness", public, plain(op.Readiness)},
+		{"GET", "/metrics", public, http.HandlerFunc(op.Metrics)},
+		{"GET", "/{$}", public, plain(landing(d.View, d.Version))},
+	}
+}
+
+// New puts the routes and what surrounds them together.
+func New(d Deps) http.Handler {
+	mux := http.NewServeMux()
+	crossOrigin := http.NewCrossOriginProtection()
+	crossOrigin.SetDenyHandler(respond.Adapter{Log: d.Log, Mount: callboardMount}.Handler(
+		func(http.ResponseWriter, *http.Request) error {
+			return respond.NotAllowed("Cross-origin request refused")
+		}))
+	limit := middleware.LimitBody(maxBody)
+	for _, r := range routes(d) {
+		h := r.handler
+		if r.scope != webhook {
+			h = limit(h)
+		}
+		if r.scope == change {
+			h = crossOrigin.Handler(h)
+		}
+		mux.Handle(pattern(r), h)
+	}
+	// Whatever is not in the table, a wrong method included: 404 without a body
+	// (contract catalog 4.1).
+	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNotFound) })
+	return middleware.Chain(mux,
+		fold,
+		middleware.SecurityHeaders,
+		middleware.Observe(d.Log, d.Metrics),
+		middleware.Compress,
+		middleware.Recover(d.Log),
+	)
+}
+
+func pattern(r route) string {
+	if r.method == "" {
+		return r.path
+	}
+	return r.method + " " + r.path
+}
