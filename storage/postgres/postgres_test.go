@@ -3,11 +3,18 @@ package postgres_test
 import (
 	"testing"
 
+	"go.uber.org/goleak"
+
 	"github.com/callboard/callboard/storage"
 	"github.com/callboard/callboard/storage/postgres"
 	"github.com/callboard/callboard/storage/storagetest"
 	"github.com/callboard/callboard/test/services"
 )
+
+func TestMain(m *testing.M) {
+	// The server of this process ends with it.
+	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("github.com/callboard/callboard/test/services.launch.func2"))
+}
 
 func open(t testing.TB, dsn string) *postgres.Store {
 	t.Helper()

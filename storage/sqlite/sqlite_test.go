@@ -4,10 +4,14 @@ import (
 	"path/filepath"
 	"testing"
 
+	"go.uber.org/goleak"
+
 	"github.com/callboard/callboard/storage"
 	"github.com/callboard/callboard/storage/sqlite"
 	"github.com/callboard/callboard/storage/storagetest"
 )
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func open(t testing.TB, path string) storage.Store {
 	t.Helper()

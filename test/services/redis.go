@@ -63,7 +63,7 @@ func redisURL(o *redis.Options) string {
 // Every write is on disk before it is answered.
 func RedisServer(t testing.TB) *Server {
 	t.Helper()
-	s, err := startRedis(t.Context(), t.TempDir(), false)
+	s, err := startRedis(t.Context(), t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -84,21 +84,21 @@ var sharedRedis = sync.OnceValues(func() (string, error) {
 
 // StartRedis starts a private server in a folder of its own.
 func StartRedis(ctx context.Context) (*Server, error) {
-	dir, err := os.MkdirTemp("", "callboard-redis-")
-	if err != nil {
-		return nil, fmt.Errorf("make a folder for Redis: %w", err)
-	}
-	return startRedis(ctx, dir, true)
+	return startRedis(ctx, "")
 }
 
-func startRedis(ctx context.Context, dir string, remove bool) (*Server, error) {
+// startRedis uses dir and leaves it, or makes one that goes with the server.
+func startRedis(ctx context.Context, dir string) (*Server, error) {
 	bin, err := exec.LookPath("redis-server")
 	if err != nil {
 		return nil, fmt.Errorf("redis-server: %w", ErrMissing)
 	}
-	sync := "everysec"
-	if !remove {
-		sync = "always"
+	sync, remove := "always", false
+	if dir == "" {
+		sync, remove = "everysec", true
+		if dir, err = os.MkdirTemp("", "callboard-redis-"); err != nil {
+			return nil, fmt.Errorf("make a folder for Redis: %w", err)
+		}
 	}
 	return attempt(ctx, func(port int) (*Server, error) {
 		s := &Server{URL: fmt.Sprintf("redis://127.0.0.1:%d/0", port)}
