@@ -136,7 +136,6 @@ func prune(f fixture) {
 		"applied": storage.DeliveryApplied, "unchanged": storage.DeliveryUnchanged, "ignored": storage.DeliveryIgnored,
 		"failed": storage.DeliveryFailed, "parked": storage.DeliveryParked,
 	}
-	var done, parked, pending []int64
 	f.write(func(tx writes) {
 		for guid, state := range finished {
 			must(tx.AddDelivery(tx.ctx, delivery(guid, 0)))
@@ -149,9 +148,9 @@ func prune(f fixture) {
 		ignored.State = storage.DeliveryIgnored
 		must(tx.AddDelivery(tx.ctx, ignored))
 
-		done = must(tx.AddMessages(tx.ctx, []storage.Message{message("done"), message("done late")}))
-		parked = must(tx.AddMessages(tx.ctx, []storage.Message{message("parked")}))
-		pending = must(tx.AddMessages(tx.ctx, []storage.Message{message("pending")}))
+		done := must(tx.AddMessages(tx.ctx, []storage.Message{message("done"), message("done late")}))
+		parked := must(tx.AddMessages(tx.ctx, []storage.Message{message("parked")}))
+		must(tx.AddMessages(tx.ctx, []storage.Message{message("pending")}))
 		tx.do(tx.FinishMessages(tx.ctx, done[:1], at(time.Second)))
 		tx.do(tx.FinishMessages(tx.ctx, done[1:], at(time.Hour)))
 		tx.do(tx.ParkMessages(tx.ctx, parked, at(time.Second), "no"))
@@ -167,5 +166,4 @@ func prune(f fixture) {
 	same(f, "parked", 1, len(get[[]storage.Message](f)(f.store.ParkedMessages(f.Context(), 10))))
 	same(f, "pending", 1, len(get[[]storage.Message](f)(f.store.PendingMessages(f.Context(), "t", "pending", at(0)))))
 	same(f, "entities", 1, len(get[[]storage.Entity](f)(f.store.Entities(f.Context(), []string{"component:default/alive"}))))
-	_ = pending
 }

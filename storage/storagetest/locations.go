@@ -3,9 +3,8 @@ package storagetest
 import (
 	"time"
 
-	"github.com/google/go-cmp/cmp/cmpopts"
-
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/callboard/callboard/storage"
 )

@@ -50,7 +50,7 @@ func Run(t *testing.T, open func(t *testing.T) storage.Store) {
 }
 
 // RunShared runs what takes several stores on one database: processes that come
-// and go. new makes an empty database and answers how to open it.
+// and go. newDatabase makes an empty database and answers how to open it.
 func RunShared(t *testing.T, newDatabase func(t *testing.T) Opener) {
 	for _, tt := range shared {
 		t.Run(tt.name, func(t *testing.T) {
@@ -133,8 +133,7 @@ func get[T any](f fixture) func(v T, err error) T {
 	}
 }
 
-// same fails unless want and got are equal. Empty lists equal absent ones, as
-// storage may give either.
+// same fails unless want and got are equal.
 func same(t testing.TB, what string, want, got any) {
 	t.Helper()
 	if diff := cmp.Diff(want, got); diff != "" {

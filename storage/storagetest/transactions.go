@@ -16,16 +16,14 @@ import (
 type commits struct {
 	mu  sync.Mutex
 	all []storage.Commit
-	c   chan storage.Commit
 }
 
 func watch(s storage.Store) *commits {
-	c := &commits{c: make(chan storage.Commit, 1000)}
+	c := &commits{}
 	s.OnCommit(func(commit storage.Commit) {
 		c.mu.Lock()
 		defer c.mu.Unlock()
 		c.all = append(c.all, commit)
-		c.c <- commit
 	})
 	return c
 }
