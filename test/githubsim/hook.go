@@ -86,10 +86,10 @@ func (h *hooks) close() {
 }
 
 // add makes a hook and starts its senders.
-func (h *hooks) add(id int64, url, secret, targetType string, targetID int64) *hook {
+func (h *hooks) add(id int64, url, secret, targetType string, targetID int64, events ...string) *hook {
 	k := &hook{
 		all: h, id: id, url: url, secret: secret, targetType: targetType, targetID: targetID,
-		wake: make(chan struct{}, 1),
+		events: events, wake: make(chan struct{}, 1),
 	}
 	h.mu.Lock()
 	h.list = append(h.list, k)
@@ -145,10 +145,7 @@ func (s *Server) AddWebhook(org, url, secret string, events ...string) {
 	s.mu.Lock()
 	id, target := s.id(), s.ensureAccount(org, typeOrg).ID
 	s.mu.Unlock()
-	k := s.hooks.add(id, url, secret, "organization", target)
-	s.hooks.mu.Lock()
-	k.events = events
-	s.hooks.mu.Unlock()
+	s.hooks.add(id, url, secret, "organization", target, events...)
 }
 
 // SetDeliveryFaults spoils the deliveries made from now on.
