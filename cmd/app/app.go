@@ -92,7 +92,7 @@ func (a *App) setup(ctx context.Context, opts Options) error {
 	})
 	a.bus = bus.New(a.store, transport, bus.Config{Workers: cfg.Workers, Retention: cfg.Retention}, a.log, metrics)
 	bus.Register(a.bus, refresh.New(refreshConfig(cfg), a.store, source{github}, a.log))
-	bus.Register(a.bus, inbox.NewInstallationStep(a.store))
+	bus.Register(a.bus, inbox.InstallationStep{Store: a.store})
 	a.inbox = inbox.New(a.store, inbox.Config{Host: github.Hosts()[0]}, a.log)
 
 	var secrets []string

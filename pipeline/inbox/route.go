@@ -158,11 +158,9 @@ func decideRepository(r Received, f facts) order {
 		return o
 	}
 	o.cause.Reason, o.cause.Actor = storage.ReasonRepository, f.Sender.Login
-	switch f.Action {
-	case "deleted":
+	o.refresh.Look = true // name, branch or visibility may differ while the head is the same
+	if f.Action == "deleted" {
 		o.refresh.Gone = "deleted"
-	case "edited":
-		o.refresh.Force = true // another default branch may have the same head
 	}
 	return o
 }

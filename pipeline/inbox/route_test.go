@@ -63,19 +63,19 @@ func TestRoute(t *testing.T) {
 		{"repository without name", "repository", `{"repository":{"id":7}}`, nil, storage.Cause{}, "the payload has no repository.full_name"},
 		{"repository with a strange name", "repository", `{"repository":{"id":7,"full_name":"a/b/c"}}`, nil, storage.Cause{}, "the payload has no repository.full_name"},
 		{
-			"repository created", "repository", repository("created"), &plain,
+			"repository created", "repository", repository("created"), with(func(r *event.Refresh) { r.Look = true }),
 			storage.Cause{Reason: "repository", Delivery: "g-1", Repository: "acme/cart", Actor: "bob"}, "",
 		},
 		{
-			"repository transferred", "repository", repository("transferred"), &plain,
+			"repository transferred", "repository", repository("transferred"), with(func(r *event.Refresh) { r.Look = true }),
 			storage.Cause{Reason: "repository", Delivery: "g-1", Repository: "acme/cart", Actor: "bob"}, "",
 		},
 		{
-			"repository edited", "repository", repository("edited"), with(func(r *event.Refresh) { r.Force = true }),
+			"repository edited", "repository", repository("edited"), with(func(r *event.Refresh) { r.Look = true }),
 			storage.Cause{Reason: "repository", Delivery: "g-1", Repository: "acme/cart", Actor: "bob"}, "",
 		},
 		{
-			"repository deleted", "repository", repository("deleted"), with(func(r *event.Refresh) { r.Gone = "deleted" }),
+			"repository deleted", "repository", repository("deleted"), with(func(r *event.Refresh) { r.Look, r.Gone = true, "deleted" }),
 			storage.Cause{Reason: "repository", Delivery: "g-1", Repository: "acme/cart", Actor: "bob"}, "",
 		},
 		{"ping", "ping", `{"zen":"x"}`, nil, storage.Cause{}, "ping"},

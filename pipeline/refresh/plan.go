@@ -114,7 +114,7 @@ func (s *Step) stored(ctx context.Context, r event.Refresh) (storage.Repository,
 func (s *Step) quiet(ctx context.Context, req request, stored storage.Repository) (bool, error) {
 	if req.Force || req.Look || req.Gone != "" || stored.AppliedSHA == "" ||
 		stored.State != storage.RepositoryActive || req.Discovered && !stored.Discovered ||
-		stored.SettingsHash != s.settings(stored) {
+		stored.SettingsHash != s.settings(stored) || req.Owner != "" && (req.Owner != stored.Owner || req.Name != stored.Name) {
 		return false, nil
 	}
 	if slices.ContainsFunc(req.heads, func(head string) bool { return head != stored.AppliedSHA }) {

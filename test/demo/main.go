@@ -225,9 +225,9 @@ func (d *demo) screen(s status, took time.Duration) {
   GitHub      http://%[2]s/acme   a local one, with real Git behind it
 
   Try it:
-    git clone http://%[2]s/acme/payments.git && cd payments
-    sed -i 's/^  description:.*/  description: Takes the money, and gives it back/' catalog-info.yaml && git commit -am 'Say what payments does' && git push
-    curl -s http://%[1]s/api/catalog/entities/by-name/component/default/payments
+    git clone http://%[2]s/acme/search.git && cd search
+    sed -i.bak 's/^  description:.*/  description: Finds a tent that is not too heavy/' catalog-info.yaml && git commit -am 'Say what search does' && git push
+    curl -s http://%[1]s/api/catalog/entities/by-name/component/default/search
 
   Each webhook delivery is one line below: repository, commit, what changed, milliseconds. Ctrl-C ends it.
 

@@ -35,7 +35,7 @@ func component(name, description string, spec ...string) string {
 kind: Component
 metadata:
   name: %s
-  description: %s
+  description: %q
 spec:
   type: service
   lifecycle: production
