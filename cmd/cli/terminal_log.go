@@ -9,6 +9,7 @@ import (
 	"sync"
 
 	"github.com/callboard/callboard/pipeline/event"
+	"github.com/callboard/callboard/storage"
 )
 
 // terminalHandler prints log records for people. A finished refresh becomes
@@ -71,6 +72,9 @@ func (h *terminalHandler) Handle(_ context.Context, r slog.Record) error {
 		add(a)
 	}
 	r.Attrs(add)
+	if r.Message == "delivery" && values["state"] == string(storage.DeliveryReceived) {
+		return nil // its refresh prints the line
+	}
 
 	line := paint(h.w, grey, r.Time.Format("15:04:05")) + " "
 	if run, ok := h.run(r, values); ok {

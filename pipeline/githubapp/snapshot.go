@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
-	"time"
 )
 
 // Name finds a repository: by id when it is known, else by owner and name.
@@ -29,8 +28,7 @@ type Repository struct {
 	Fork          bool
 	Topics        []string
 	// Head is the commit of the default branch, "" for an empty repository.
-	Head   string
-	HeadAt time.Time
+	Head string
 }
 
 // Object is a file of a commit.
@@ -52,7 +50,7 @@ type Snapshot struct {
 
 const repositoryFields = `databaseId name owner{login} url visibility isArchived isFork isEmpty
 repositoryTopics(first:100){nodes{topic{name}}}
-defaultBranchRef{name target{oid ... on Commit{committedDate}}}`
+defaultBranchRef{name target{oid}}`
 
 type repositoryNode struct {
 	DatabaseID       int64
@@ -68,10 +66,7 @@ type repositoryNode struct {
 	}
 	DefaultBranchRef *struct {
 		Name   string
-		Target struct {
-			OID           string
-			CommittedDate time.Time
-		}
+		Target struct{ OID string }
 	}
 }
 
@@ -86,7 +81,7 @@ func (n repositoryNode) repository() (Repository, error) {
 	switch {
 	case n.DefaultBranchRef != nil:
 		r.DefaultBranch = n.DefaultBranchRef.Name
-		r.Head, r.HeadAt = n.DefaultBranchRef.Target.OID, n.DefaultBranchRef.Target.CommittedDate
+		r.Head = n.DefaultBranchRef.Target.OID
 	case !n.IsEmpty:
 		return r, ErrNoBranch
 	}

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/callboard/callboard/pipeline/event"
 	"github.com/callboard/callboard/pipeline/fault"
@@ -46,6 +47,8 @@ type request struct {
 	cause    storage.Cause
 	heads    []string
 	attempts int
+	// heard is when the oldest message was added: lag is counted from there.
+	heard time.Time
 }
 
 // Plan implements bus.Step.
@@ -86,6 +89,9 @@ func merge(msgs []storage.Message) (request, error) {
 		}
 		if i == 0 || m.Attempts < req.attempts {
 			req.attempts = m.Attempts
+		}
+		if i == 0 || m.CreatedAt.Before(req.heard) {
+			req.heard = m.CreatedAt
 		}
 	}
 	if req.Host == "" || req.RepositoryID == 0 && (req.Owner == "" || req.Name == "") {
@@ -226,7 +232,7 @@ func (s *Step) updated(stored storage.Repository, facts githubapp.Repository, re
 	if req.InstallationID != 0 {
 		r.InstallationID = req.InstallationID
 	}
-	r.State, r.AppliedSHA, r.HeadSHA, r.HeadAt = storage.RepositoryActive, facts.Head, facts.Head, facts.HeadAt
+	r.State, r.AppliedSHA, r.HeadSHA, r.HeadAt = storage.RepositoryActive, facts.Head, facts.Head, req.heard
 	r.Error = ""
 	r.SettingsHash = s.settings(r)
 	return r
