@@ -118,6 +118,16 @@ func (w *World) Start() *World {
 	return w
 }
 
+// Replica starts another Callboard on the same database and bus. GitHub goes
+// on sending to the first.
+func (w *World) Replica() *World {
+	w.T.Helper()
+	cfg := *w.Config
+	cfg.Listen = FreeAddress(w.T)
+	r := &World{T: w.T, GitHub: w.GitHub, App: w.App, Config: &cfg}
+	return r.Start()
+}
+
 // Stop ends Callboard in order; Start runs it again on the same database.
 func (w *World) Stop() {
 	w.T.Helper()
