@@ -32,7 +32,6 @@ func (s Secret) Reveal() string { return string(s) }
 // Config is all of it, decoded.
 type Config struct {
 	Listen   string // host:port, from backend.listen
-	BaseURL  string
 	Database Database
 	Bus      Bus
 	GitHub   []GitHub
@@ -115,7 +114,7 @@ func decode(r reader) *Config {
 	own := r.at("callboard")
 	own.only("dataDir", "bus", "redis", "workers", "retention", "catalog")
 	c := &Config{
-		Listen: listen(r.at("backend.listen")), BaseURL: r.at("backend.baseUrl").str(""),
+		Listen:    listen(r.at("backend.listen")),
 		DataDir:   own.at("dataDir").str("callboard-data"),
 		Workers:   int(own.at("workers").int(16)),
 		Retention: own.at("retention").duration(30 * 24 * time.Hour),

@@ -87,10 +87,7 @@ func (l loader) convert(y *yaml.Node, depth int) (*node, error) {
 		return l.mapping(n, y, depth)
 	}
 	n.tag = y.ShortTag()
-	var err error
-	if n.scalar, err = l.substitute(y.Value, n); err != nil {
-		return nil, err
-	}
+	n.scalar = l.substitute(y.Value, n)
 	return n, nil
 }
 
@@ -146,9 +143,9 @@ var variable = regexp.MustCompile(`\$?\$\{([^{}]+)\}`)
 
 // substitute replaces ${NAME} and ${NAME:-default} inside a scalar. A scalar
 // with an unset variable and no default is absent, as in Backstage.
-func (l loader) substitute(s string, n *node) (string, error) {
+func (l loader) substitute(s string, n *node) string {
 	if !strings.Contains(s, "${") {
-		return s, nil
+		return s
 	}
 	missing := false
 	out := variable.ReplaceAllStringFunc(s, func(m string) string {
@@ -164,12 +161,12 @@ func (l loader) substitute(s string, n *node) (string, error) {
 	})
 	if missing {
 		n.tag = "!!null"
-		return "", nil
+		return ""
 	}
 	if n.tag == "!!null" || n.tag == "" {
 		n.tag = "!!str"
 	}
-	return out, nil
+	return out
 }
 
 // merge lays over on top of base: mappings by key, everything else replaced.

@@ -96,15 +96,6 @@ func (c *Clients) limited() *limits { return &limits{base: c.base, now: c.now} }
 // Hosts lists the names of the configured hosts, in configured order.
 func (c *Clients) Hosts() []string { return c.order }
 
-// WebURL is scheme and host of a host's repository pages.
-func (c *Clients) WebURL(name string) (string, bool) {
-	h, ok := c.hosts[strings.ToLower(name)]
-	if !ok {
-		return "", false
-	}
-	return h.Host.WebURL(), true
-}
-
 func (h *host) client(tr http.RoundTripper) *client {
 	hc := &http.Client{Transport: tr, Timeout: requestTimeout}
 	rest := github.NewClient(hc)

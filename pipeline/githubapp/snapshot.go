@@ -2,6 +2,7 @@ package githubapp
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"strings"
@@ -100,7 +101,7 @@ func (c *Clients) Open(ctx context.Context, n Name, paths []string) (*Snapshot, 
 	if n.ID == 0 || err == nil && s.ID == n.ID {
 		return s, err
 	}
-	if err != nil && err != ErrNotFound {
+	if err != nil && !errors.Is(err, ErrNotFound) {
 		return nil, err
 	}
 	// The name is free or somebody else's by now; the id still finds it.

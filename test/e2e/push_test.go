@@ -81,8 +81,8 @@ func historyNames(t *testing.T, w *harness.World, sha string) {
 	t.Helper()
 	var history struct {
 		Items []struct {
-			What  string `json:"what"`
-			Cause struct{ Reason, Delivery, Commit, Pusher string }
+			What   string `json:"what"`
+			Cause  struct{ Reason, Delivery, Commit, Pusher string }
 			Fields []struct{ Path string }
 		} `json:"items"`
 	}
