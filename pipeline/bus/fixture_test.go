@@ -44,11 +44,12 @@ type setup struct {
 	// open makes a function that opens the same database again and again.
 	open      func(t *testing.T) func(t *testing.T, clock *clock) storage.Store
 	transport func(t *testing.T) bus.Transport
+	clock     *clock // nil for one of the fixture's own
 }
 
 var setups = []setup{
-	{"sqlite, memory", sqliteFile, func(*testing.T) bus.Transport { return bus.Memory() }},
-	{"postgres, redis", postgresDatabase, redisTransport},
+	{name: "sqlite, memory", open: sqliteFile, transport: func(*testing.T) bus.Transport { return bus.Memory() }},
+	{name: "postgres, redis", open: postgresDatabase, transport: redisTransport},
 }
 
 func sqliteFile(t *testing.T) func(*testing.T, *clock) storage.Store {
@@ -115,7 +116,10 @@ type fixture struct {
 }
 
 func newFixture(t *testing.T, s setup) *fixture {
-	f := &fixture{t: t, clock: &clock{}, open: s.open(t), transport: s.transport(t), observed: make(chan bus.Observed, 10_000)}
+	if s.clock == nil {
+		s.clock = &clock{}
+	}
+	f := &fixture{t: t, clock: s.clock, open: s.open(t), transport: s.transport(t), observed: make(chan bus.Observed, 10_000)}
 	f.cfg = bus.Config{
 		Now:           f.clock.Now,
 		SweepInterval: 5 * time.Millisecond,

@@ -87,6 +87,7 @@ func (r *redisTransport) open(ctx context.Context, consumers int, logger watermi
 		_ = client.Close()
 		return nil, err
 	}
+	l.unread = func(ctx context.Context) (int64, error) { return r.unread(ctx, client) }
 	process := uuid.NewString()
 	for i := range consumers {
 		sub, err := r.subscriber(ctx, fmt.Sprintf("%s-%02d", process, i), logger)
@@ -140,6 +141,20 @@ func (r *redisTransport) createGroup(ctx context.Context, client redis.Universal
 		return fmt.Errorf("create consumer group: %w", err)
 	}
 	return nil
+}
+
+// unread asks for the group's lag. Redis before 7 does not know it and says 0.
+func (r *redisTransport) unread(ctx context.Context, client redis.UniversalClient) (int64, error) {
+	groups, err := client.XInfoGroups(ctx, wakeTopic).Result()
+	if err != nil {
+		return 0, fmt.Errorf("ask for the lag: %w", err)
+	}
+	for _, g := range groups {
+		if g.Name == r.cfg.Group {
+			return g.Lag, nil
+		}
+	}
+	return 0, nil
 }
 
 // wire is the form of a wake-up in the stream: two plain fields, readable with

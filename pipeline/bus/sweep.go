@@ -12,7 +12,8 @@ import (
 
 const (
 	leaseSweep = "sweep"
-	// sweepBatch is how many messages are looked at together.
+	// sweepBatch is how many messages are looked at together, and how many unread
+	// wake-ups are too many for bringing more.
 	sweepBatch = 500
 	// sweepLeaseFor is how long the sweeper's lease is taken; it is renewed when
 	// half is over, so holding it costs a write every 5 s and not every second.
@@ -59,7 +60,7 @@ func (b *Bus) sweep(ctx context.Context) {
 // sweepOnce publishes all due messages that nobody has heard of since quietSince.
 // Only what was published is marked, so a transport that is back gets the rest at once.
 func (b *Bus) sweepOnce(ctx context.Context, quietSince time.Time) {
-	for ctx.Err() == nil {
+	for ctx.Err() == nil && !b.crowded(ctx) {
 		now := b.cfg.Now()
 		msgs, err := b.store.SweepMessages(ctx, now, quietSince, sweepBatch)
 		if err != nil {
@@ -91,6 +92,21 @@ func (b *Bus) sweepOnce(ctx context.Context, quietSince time.Time) {
 			return
 		}
 	}
+}
+
+// crowded says that the transport has enough to read. The messages that wait
+// are then most likely the same, and more wake-ups for them would only put new
+// ones further back.
+func (b *Bus) crowded(ctx context.Context) bool {
+	b.linkLock.RLock()
+	defer b.linkLock.RUnlock()
+	if b.link == nil || b.link.unread == nil {
+		return false
+	}
+	ctx, cancel := context.WithTimeout(ctx, publishTimeout)
+	defer cancel()
+	n, err := b.link.unread(ctx)
+	return err == nil && n > sweepBatch
 }
 
 // keepQuiet tells the sweeper, wherever it is, that we are at work on the

@@ -23,6 +23,8 @@ type link struct {
 	publisher   message.Publisher
 	subscribers []message.Subscriber
 	shared      bool
+	// unread is how many wake-ups nobody has fetched yet; nil when they cannot pile up.
+	unread func(context.Context) (int64, error)
 }
 
 // close releases everything; closing twice is allowed by watermill.
