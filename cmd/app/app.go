@@ -71,7 +71,7 @@ func (a *App) setup(ctx context.Context, opts Options) error {
 	metrics := prometheus.NewRegistry()
 	metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 
-	github, err := githubapp.New(hosts(cfg.GitHub))
+	github, err := githubapp.New(hosts(cfg.GitHub), cfg.GitHubTimeout)
 	if err != nil {
 		return err
 	}
@@ -91,9 +91,13 @@ func (a *App) setup(ctx context.Context, opts Options) error {
 		}
 	})
 	a.bus = bus.New(a.store, transport, bus.Config{Workers: cfg.Workers, Retention: cfg.Retention}, a.log, metrics)
-	bus.Register(a.bus, refresh.New(refreshConfig(cfg), a.store, source{github}, a.log))
+	refreshing, err := refreshConfig(cfg)
+	if err != nil {
+		return err
+	}
+	bus.Register(a.bus, refresh.New(refreshing, a.store, source{github}, a.log))
 	bus.Register(a.bus, inbox.InstallationStep{Store: a.store})
-	a.inbox = inbox.New(a.store, inbox.Config{Host: github.Hosts()[0]}, a.log)
+	a.inbox = inbox.New(a.store, inbox.Config{Host: deliveryHost(github.Hosts())}, a.log)
 
 	var secrets []string
 	for _, s := range cfg.WebhookSecrets {

@@ -6,12 +6,14 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/callboard/callboard/cmd/config"
 	"github.com/callboard/callboard/pipeline/bus"
 	"github.com/callboard/callboard/pipeline/descriptor"
 	"github.com/callboard/callboard/pipeline/githubapp"
+	"github.com/callboard/callboard/pipeline/match"
 	"github.com/callboard/callboard/pipeline/refresh"
 	"github.com/callboard/callboard/storage"
 	"github.com/callboard/callboard/storage/postgres"
@@ -49,9 +51,12 @@ func hosts(entries []config.GitHub) []githubapp.Host {
 }
 
 // refreshConfig takes the catalog pattern of an organisation from its provider.
-func refreshConfig(cfg *config.Config) refresh.Config {
+func refreshConfig(cfg *config.Config) (refresh.Config, error) {
 	patterns := map[string]string{}
 	for _, p := range cfg.Providers {
+		if _, err := match.Compile(p.CatalogPath); err != nil {
+			return refresh.Config{}, fmt.Errorf("catalog.providers.github.%s.catalogPath: %w", p.ID, err)
+		}
 		patterns[strings.ToLower(p.Host+"/"+p.Organization)] = p.CatalogPath
 	}
 	return refresh.Config{
@@ -63,7 +68,16 @@ func refreshConfig(cfg *config.Config) refresh.Config {
 		},
 		Limits:   descriptor.Limits{FileBytes: cfg.MaxFileBytes},
 		MaxFiles: cfg.MaxFiles,
+	}, nil
+}
+
+// deliveryHost is the host of deliveries that do not name theirs: Enterprise
+// Servers do, GitHub.com does not.
+func deliveryHost(hosts []string) string {
+	if slices.Contains(hosts, githubapp.DefaultHost) {
+		return githubapp.DefaultHost
 	}
+	return hosts[0]
 }
 
 // source lets a refresh see GitHub through the interface that it declares.

@@ -45,6 +45,8 @@ type Config struct {
 	Retention    time.Duration
 	MaxFiles     int
 	MaxFileBytes int
+	// GitHubTimeout bounds one request to GitHub.
+	GitHubTimeout time.Duration
 }
 
 // Database says where rows are kept.
@@ -112,12 +114,14 @@ func Environment(name string) (string, bool) { return os.LookupEnv(name) }
 
 func decode(r reader) *Config {
 	own := r.at("callboard")
-	own.only("dataDir", "bus", "redis", "workers", "retention", "catalog")
+	own.only("dataDir", "bus", "redis", "workers", "retention", "catalog", "githubTimeout")
 	c := &Config{
 		Listen:    listen(r.at("backend.listen")),
 		DataDir:   own.at("dataDir").str("callboard-data"),
 		Workers:   int(own.at("workers").int(16)),
 		Retention: own.at("retention").duration(30 * 24 * time.Hour),
+
+		GitHubTimeout: own.at("githubTimeout").duration(20 * time.Second),
 	}
 	limits := own.at("catalog")
 	limits.only("maxFiles", "maxFileBytes")

@@ -2,6 +2,7 @@ package webhook
 
 import (
 	"bytes"
+	"context"
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
@@ -39,11 +40,6 @@ func checkType(header http.Header) *refusal {
 
 // read takes the whole body, bounded in size and time.
 func (h *handler) read(w http.ResponseWriter, r *http.Request) ([]byte, *refusal) {
-	tooLarge := refuse(http.StatusRequestEntityTooLarge, fmt.Sprintf("the body is larger than %d bytes", h.cfg.MaxBytes))
-	if r.ContentLength > h.cfg.MaxBytes {
-		w.Header().Set("Connection", "close") // what follows is not read
-		return nil, tooLarge
-	}
 	// Test recorders know no deadlines, servers do; then the error says so later.
 	conn := http.NewResponseController(w)
 	_ = conn.SetReadDeadline(time.Now().Add(h.cfg.ReadTimeout))
@@ -54,9 +50,8 @@ func (h *handler) read(w http.ResponseWriter, r *http.Request) ([]byte, *refusal
 	var maxBytes *http.MaxBytesError
 	switch {
 	case errors.As(err, &maxBytes):
-		return nil, tooLarge
+		return nil, h.tooLarge()
 	case errors.Is(err, os.ErrDeadlineExceeded):
-		w.Header().Set("Connection", "close")
 		return nil, refuse(http.StatusRequestTimeout, "the body did not arrive in time").because(err)
 	case err != nil:
 		return nil, refuse(http.StatusBadRequest, "the body could not be read").because(err)
@@ -66,29 +61,50 @@ func (h *handler) read(w http.ResponseWriter, r *http.Request) ([]byte, *refusal
 	return buf.Bytes(), nil
 }
 
-// checkSignature compares in constant time and tries every secret, whichever
-// fits: how long it takes says nothing. SHA-1 is not accepted.
-func checkSignature(secrets [][]byte, header string, body []byte) *refusal {
+func (h *handler) tooLarge() *refusal {
+	return refuse(http.StatusRequestEntityTooLarge, fmt.Sprintf("the body is larger than %d bytes", h.cfg.MaxBytes))
+}
+
+// hold reserves memory for a large body and says how much; not ok when there is
+// none left within the time that a sender waits.
+func (h *handler) hold(r *http.Request) (n int64, ok bool) {
+	n = r.ContentLength
+	if n < 0 {
+		n = h.cfg.MaxBytes // chunked: it may be as long as allowed
+	}
+	if n <= largeBody {
+		return 0, true
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), h.cfg.ReadTimeout/2)
+	defer cancel()
+	return n, h.large.Acquire(ctx, min(n, maxLarge)) == nil
+}
+
+// signature reads the header. SHA-1 is not accepted.
+func signature(header string) ([]byte, *refusal) {
 	if header == "" {
-		return refuse(http.StatusUnauthorized, "the X-Hub-Signature-256 header is missing")
+		return nil, refuse(http.StatusUnauthorized, "the X-Hub-Signature-256 header is missing")
 	}
 	given, ok := strings.CutPrefix(header, "sha256=")
 	sum, err := hex.DecodeString(given)
-	if !ok || err != nil {
-		return invalidSignature
+	if !ok || err != nil || len(sum) != sha256.Size {
+		return nil, invalidSignature
 	}
+	return sum, nil
+}
+
+// signed compares in constant time and tries every secret, whichever fits: how
+// long it takes says nothing.
+func (h *handler) signed(sum, body []byte) bool {
 	good := false
-	for _, secret := range secrets {
+	for _, secret := range h.secrets {
 		mac := hmac.New(sha256.New, secret)
 		mac.Write(body)
 		if hmac.Equal(mac.Sum(nil), sum) {
 			good = true
 		}
 	}
-	if !good {
-		return invalidSignature
-	}
-	return nil
+	return good
 }
 
 func checkHeaders(in inbox.Received) *refusal {

@@ -13,6 +13,8 @@ import (
 	"net/http"
 	"time"
 
+	"golang.org/x/sync/semaphore"
+
 	"github.com/callboard/callboard/pipeline/event"
 	"github.com/callboard/callboard/pipeline/inbox"
 )
@@ -37,6 +39,10 @@ const (
 	defaultReadTimeout = 10 * time.Second
 	// retryAfter, in seconds, goes with every 503.
 	retryAfter = "5"
+	// Bodies above largeBody share maxLarge bytes of memory. Ordinary deliveries
+	// are far below, so that nobody who sends large ones can keep them out.
+	largeBody = 1 << 20
+	maxLarge  = 256 << 20
 	// maxHeader bounds the header values that become columns; a GUID has 36 bytes.
 	maxHeader = 128
 )
@@ -48,7 +54,7 @@ func New(cfg Config, in Accepter, logger *slog.Logger) (http.Handler, error) {
 	if len(cfg.Secrets) == 0 {
 		return nil, errors.New("webhook: no secret is configured")
 	}
-	h := &handler{cfg: cfg, inbox: in, log: logger}
+	h := &handler{cfg: cfg, inbox: in, log: logger, large: semaphore.NewWeighted(maxLarge)}
 	for _, s := range cfg.Secrets {
 		if s == "" {
 			return nil, errors.New("webhook: a secret is empty")
@@ -69,6 +75,8 @@ type handler struct {
 	secrets [][]byte
 	inbox   Accepter
 	log     *slog.Logger
+	// large bounds the bytes of large bodies that are held at once.
+	large *semaphore.Weighted
 }
 
 // ServeHTTP answers 202 when the delivery is kept, and logs one line.
@@ -81,6 +89,9 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		slog.Int64(event.LogDuration, time.Since(start).Milliseconds()),
 	}
 	if refused != nil {
+		// What is left of the body is neither wanted nor waited for.
+		w.Header().Set("Connection", "close")
+		_ = http.NewResponseController(w).SetReadDeadline(time.Now())
 		refused.write(w, r)
 		attrs = append(attrs, slog.Int("status", refused.status), slog.String(event.LogError, refused.Error()))
 		h.log.LogAttrs(r.Context(), slog.LevelWarn, "delivery refused", attrs...)
@@ -107,12 +118,25 @@ func (h *handler) serve(w http.ResponseWriter, r *http.Request) (inbox.Receipt, 
 	if refused := checkType(r.Header); refused != nil {
 		return inbox.Receipt{}, refused
 	}
+	sum, refused := signature(r.Header.Get("X-Hub-Signature-256"))
+	if refused != nil {
+		return inbox.Receipt{}, refused // before a body of a stranger's is held in memory
+	}
+	if r.ContentLength > h.cfg.MaxBytes {
+		return inbox.Receipt{}, h.tooLarge()
+	}
+	held, ok := h.hold(r)
+	if !ok {
+		w.Header().Set("Retry-After", retryAfter)
+		return inbox.Receipt{}, refuse(http.StatusServiceUnavailable, "too many large deliveries at once")
+	}
+	defer h.large.Release(held)
 	body, refused := h.read(w, r)
 	if refused != nil {
 		return inbox.Receipt{}, refused
 	}
-	if refused := checkSignature(h.secrets, r.Header.Get("X-Hub-Signature-256"), body); refused != nil {
-		return inbox.Receipt{}, refused
+	if !h.signed(sum, body) {
+		return inbox.Receipt{}, invalidSignature
 	}
 	in := inbox.Received{
 		GUID: r.Header.Get("X-GitHub-Delivery"), Event: r.Header.Get("X-GitHub-Event"),

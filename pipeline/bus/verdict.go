@@ -36,14 +36,14 @@ type verdict struct {
 func judge(msgs []storage.Message, err error, backoff []time.Duration, now time.Time) verdict {
 	v := verdict{result: resultRetry, retry: map[time.Time][]int64{}, reason: text(err)}
 	fate, ok := fault.Of(err)
-	permanent := ok && fate.Permanent
+	permanent, outage := ok && fate.Permanent, ok && fate.Reason == fault.ReasonUnavailable
 	wait := time.Duration(0)
 	if ok {
 		wait = fate.After
 	}
 	for _, m := range msgs {
 		switch {
-		case permanent || isDue(m, now) && wait <= 0 && m.Attempts >= len(backoff):
+		case permanent || isDue(m, now) && wait <= 0 && !outage && m.Attempts >= len(backoff):
 			v.result = resultParked
 			v.park = append(v.park, m.ID)
 			v.deliver(m, storage.DeliveryParked, v.reason, now)
@@ -57,7 +57,7 @@ func judge(msgs []storage.Message, err error, backoff []time.Duration, now time.
 			}
 			v.deliver(m, state, fmt.Sprintf("waits until %s: %s", v.until.UTC().Format(time.RFC3339), v.reason), time.Time{})
 		default:
-			at := now.Add(backoff[m.Attempts])
+			at := now.Add(backoff[min(m.Attempts, len(backoff)-1)]) // an outage goes on at the slowest pace
 			v.retry[at] = append(v.retry[at], m.ID)
 			v.deliver(m, storage.DeliveryFailed, v.reason, time.Time{})
 		}

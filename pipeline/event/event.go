@@ -25,7 +25,9 @@ type Refresh struct {
 	Name           string `json:"name"`
 	InstallationID int64  `json:"installationId,omitempty"`
 	// Head is the commit that a push says is the new head.
-	Head string `json:"head,omitempty"`
+	// Before is the commit that the push says was the head.
+	Head   string `json:"head,omitempty"`
+	Before string `json:"before,omitempty"`
 	// Discovered says that the repository itself is ours to read (it sends us
 	// webhooks), not only a file in it that a location names.
 	Discovered bool `json:"discovered,omitempty"`

@@ -15,7 +15,9 @@ type Reason string
 const (
 	ReasonInvalid     Reason = "invalid"      // the message itself makes no sense
 	ReasonRateLimited Reason = "rate_limited" // GitHub told us to wait
-	ReasonUnavailable Reason = "unavailable"  // the other side is down
+	// ReasonUnavailable is for another side that is down. However long it stays
+	// so, the work is not given up: an outage is nobody's mistake here.
+	ReasonUnavailable Reason = "unavailable"
 )
 
 // Error is an error with its fate.
@@ -42,6 +44,9 @@ func Permanent(reason Reason, err error) error {
 func RetryAfter(d time.Duration, reason Reason, err error) error {
 	return &Error{Reason: reason, After: d, Err: err}
 }
+
+// Unavailable marks an error that lasts as long as the other side is down.
+func Unavailable(err error) error { return &Error{Reason: ReasonUnavailable, Err: err} }
 
 // Of finds the fate of an error; ok is false for an ordinary one.
 func Of(err error) (e *Error, ok bool) {

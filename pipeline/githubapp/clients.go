@@ -15,8 +15,8 @@ import (
 	"github.com/callboard/callboard/pipeline/fault"
 )
 
-// requestTimeout bounds one request, body included.
-const requestTimeout = 20 * time.Second
+// DefaultTimeout bounds one request, body included.
+const DefaultTimeout = 20 * time.Second
 
 // Clients makes and keeps the clients of all configured hosts.
 type Clients struct {
@@ -24,6 +24,8 @@ type Clients struct {
 	order []string
 	base  http.RoundTripper
 	now   func() time.Time
+	// timeout bounds one request.
+	timeout time.Duration
 }
 
 // host is a Host with what is known of its installations.
@@ -52,9 +54,13 @@ type client struct {
 	graphqlURL string
 }
 
-// New checks the configuration. It does not call the network.
-func New(hosts []Host) (*Clients, error) {
-	c := &Clients{hosts: map[string]*host{}, base: newTransport(), now: time.Now}
+// New checks the configuration. It does not call the network. timeout bounds
+// one request; 0 is DefaultTimeout.
+func New(hosts []Host, timeout time.Duration) (*Clients, error) {
+	if timeout == 0 {
+		timeout = DefaultTimeout
+	}
+	c := &Clients{hosts: map[string]*host{}, base: newTransport(), now: time.Now, timeout: timeout}
 	for _, cfg := range hosts {
 		if err := cfg.validate(); err != nil {
 			return nil, err
@@ -72,7 +78,7 @@ func New(hosts []Host) (*Clients, error) {
 			if err != nil {
 				return nil, err
 			}
-			h.apps = append(h.apps, app{App: a, jwt: h.client(tr).rest})
+			h.apps = append(h.apps, app{App: a, jwt: c.client(h, tr).rest})
 		}
 		key := strings.ToLower(cfg.Host)
 		if _, twice := c.hosts[key]; twice {
@@ -96,8 +102,8 @@ func (c *Clients) limited() *limits { return &limits{base: c.base, now: c.now} }
 // Hosts lists the names of the configured hosts, in configured order.
 func (c *Clients) Hosts() []string { return c.order }
 
-func (h *host) client(tr http.RoundTripper) *client {
-	hc := &http.Client{Transport: tr, Timeout: requestTimeout}
+func (c *Clients) client(h *host, tr http.RoundTripper) *client {
+	hc := &http.Client{Transport: tr, Timeout: c.timeout}
 	rest := github.NewClient(hc)
 	rest.BaseURL = h.rest
 	rest.UserAgent = "callboard"
@@ -132,7 +138,7 @@ func (h *host) tokenClient(c *Clients) *client {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.token == nil {
-		h.token = h.client(&bearer{base: c.limited(), token: h.Token})
+		h.token = c.client(h, &bearer{base: c.limited(), token: h.Token})
 	}
 	return h.token
 }
@@ -147,9 +153,7 @@ func (h *host) installationClient(c *Clients, id int64) (*client, error) {
 	if err != nil {
 		return nil, err
 	}
-	// ghinstallation keeps the token until shortly before its end and renews it
-	// under a lock, so that there is no stampede.
-	cl := h.client(ghinstallation.NewFromAppsTransport(apps, id))
+	cl := c.client(h, &installationTransport{apps: apps, id: id})
 	h.byID[id] = cl
 	return cl, nil
 }
@@ -179,33 +183,38 @@ func (h *host) installation(ctx context.Context, owner, repo string, hint int64)
 	if ok {
 		return id, nil
 	}
+	return h.find(ctx, owner, repo)
+}
+
+// find asks each App whether it is installed on a repository.
+func (h *host) find(ctx context.Context, owner, repo string) (int64, error) {
 	for i, a := range h.apps {
 		inst, res, err := a.jwt.Apps.FindRepositoryInstallation(ctx, owner, repo)
 		if res != nil && res.StatusCode == http.StatusNotFound {
 			continue
 		}
 		if err != nil {
-			return 0, fmt.Errorf("find the installation for %s/%s: %w", owner, repo, err)
+			return 0, fmt.Errorf("find the installation for %s/%s: %w", owner, repo, classify(err))
 		}
 		h.mu.Lock()
-		h.byOwner[key], h.appOf[inst.GetID()] = inst.GetID(), i
+		h.byOwner[strings.ToLower(owner)], h.appOf[inst.GetID()] = inst.GetID(), i
 		h.mu.Unlock()
 		return inst.GetID(), nil
 	}
+	h.mu.Lock()
+	delete(h.byOwner, strings.ToLower(owner))
+	h.mu.Unlock()
 	return 0, nil
 }
 
-// bearer signs requests with a token, if there is one.
-type bearer struct {
-	base  http.RoundTripper
-	token string
-}
-
-// RoundTrip implements http.RoundTripper.
-func (b *bearer) RoundTrip(req *http.Request) (*http.Response, error) {
-	if b.token != "" {
-		req = req.Clone(req.Context())
-		req.Header.Set("Authorization", "Bearer "+b.token)
+// Covered asks whether an App is installed on a repository right now. The
+// answer no is evidence that it was taken away, even where everybody may read
+// the repository. Without an App there is nothing to ask, and the answer is yes.
+func (c *Clients) Covered(ctx context.Context, n Name) (bool, error) {
+	h, ok := c.hosts[strings.ToLower(n.Host)]
+	if !ok || len(h.apps) == 0 {
+		return true, nil
 	}
-	return b.base.RoundTrip(req)
+	id, err := h.find(ctx, n.Owner, n.Name)
+	return id != 0, err
 }

@@ -40,7 +40,7 @@ func (f fixture) clients(t *testing.T, apps ...githubapp.App) *githubapp.Clients
 	if len(apps) == 0 {
 		apps = []githubapp.App{{ID: f.app.ID(), PrivateKey: f.app.KeyPEM()}}
 	}
-	c, err := githubapp.New([]githubapp.Host{{Host: f.host, BaseURL: f.URL(), Apps: apps}})
+	c, err := githubapp.New([]githubapp.Host{{Host: f.host, BaseURL: f.URL(), Apps: apps}}, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -254,7 +254,7 @@ func TestConfigurationFaults(t *testing.T) {
 		{{Host: "github.com", Apps: []githubapp.App{{ID: 1, PrivateKey: []byte("no key")}}}},
 		{{Host: "ghe.test", APIBaseURL: "/relative"}},
 	} {
-		if _, err := githubapp.New(hosts); err == nil || !strings.Contains(err.Error(), "integrations.github") {
+		if _, err := githubapp.New(hosts, 0); err == nil || !strings.Contains(err.Error(), "integrations.github") {
 			t.Errorf("%d: error is %v", i, err)
 		}
 	}

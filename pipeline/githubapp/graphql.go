@@ -7,9 +7,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
-	"strings"
+	"net/url"
 	"time"
+
+	"github.com/bradleyfalzon/ghinstallation/v2"
+	"github.com/google/go-github/v60/github"
 
 	"github.com/callboard/callboard/pipeline/fault"
 )
@@ -45,7 +49,7 @@ func (c *client) query(ctx context.Context, text string, variables map[string]an
 	defer res.Body.Close()
 	raw, err := io.ReadAll(io.LimitReader(res.Body, maxGraphQLBytes+1))
 	if err != nil {
-		return fmt.Errorf("read GitHub's answer: %w", err)
+		return fault.Unavailable(fmt.Errorf("read GitHub's answer: %w", err))
 	}
 	if len(raw) > maxGraphQLBytes {
 		return fmt.Errorf("GitHub's answer is over %d bytes", maxGraphQLBytes)
@@ -86,17 +90,38 @@ func statusError(status int) error {
 	case http.StatusForbidden:
 		return errors.New("GitHub answers 403: the App or token lacks a permission (it needs contents: read and metadata: read)")
 	}
-	return fmt.Errorf("GitHub answers %d %s", status, http.StatusText(status))
+	err := fmt.Errorf("GitHub answers %d %s", status, http.StatusText(status))
+	if status >= http.StatusInternalServerError {
+		return fault.Unavailable(err)
+	}
+	return err
 }
 
-// classify keeps our own faults and strips the noise from transport errors:
-// the URL of a request is of no use to who reads a diagnostic.
+// classify gives transport errors and go-github's their fate. The URL of a
+// request is of no use to who reads a diagnostic, so it is left out.
 func classify(err error) error {
-	if _, ok := fault.Of(err); ok {
+	var primary *github.RateLimitError
+	var secondary *github.AbuseRateLimitError
+	var token *ghinstallation.HTTPError
+	var answer *github.ErrorResponse
+	var transport *url.Error
+	var network net.Error
+	_, decided := fault.Of(err)
+	switch {
+	case decided:
 		return err
-	}
-	if errors.Is(err, context.DeadlineExceeded) || strings.Contains(err.Error(), "Client.Timeout") {
-		return fmt.Errorf("GitHub did not answer in time: %w", err)
+	case errors.As(err, &primary):
+		return rateLimited(time.Until(primary.Rate.Reset.Time))
+	case errors.As(err, &secondary):
+		return rateLimited(secondary.GetRetryAfter())
+	case errors.As(err, &token) && token.Response != nil:
+		return statusError(token.Response.StatusCode) // the installation is gone, suspended …
+	case errors.As(err, &answer):
+		return statusError(answer.Response.StatusCode)
+	case errors.As(err, &network) && network.Timeout():
+		return fault.Unavailable(errors.New("GitHub did not answer in time"))
+	case errors.As(err, &transport):
+		return fault.Unavailable(fmt.Errorf("ask GitHub: %w", transport.Err))
 	}
 	return fmt.Errorf("ask GitHub: %w", err)
 }

@@ -72,7 +72,7 @@ func (l *limits) limitedFor(res *http.Response) (time.Duration, bool) {
 }
 
 func rateLimited(wait time.Duration) error {
-	wait = wait.Round(time.Second)
+	wait = max((wait + time.Second - 1).Truncate(time.Second), time.Second) // never early, never at once
 	return fault.RetryAfter(wait, fault.ReasonRateLimited,
 		fmt.Errorf("GitHub's rate limit is reached; trying again in %s", wait))
 }

@@ -16,6 +16,7 @@ import (
 type facts struct {
 	Action       string `json:"action"`
 	Ref          string `json:"ref"`
+	Before       string `json:"before"`
 	After        string `json:"after"`
 	Deleted      bool   `json:"deleted"`
 	Installation struct {
@@ -88,7 +89,7 @@ func readFacts(payload []byte) (facts, error) {
 		return f, fmt.Errorf("%w: %w", ErrPayload, err)
 	}
 	for _, s := range []*string{
-		&f.Action, &f.Ref, &f.After, &f.Repository.FullName, &f.Repository.DefaultBranch, &f.Pusher.Name, &f.Sender.Login,
+		&f.Action, &f.Ref, &f.Before, &f.After, &f.Repository.FullName, &f.Repository.DefaultBranch, &f.Pusher.Name, &f.Sender.Login,
 	} {
 		*s = clean(*s)
 	}
@@ -144,7 +145,7 @@ func decidePush(r Received, f facts) order {
 	}
 	o := decideRefresh(r, f)
 	if o.refresh != nil {
-		o.refresh.Head = f.After
+		o.refresh.Head, o.refresh.Before = f.After, f.Before
 		o.cause.Reason, o.cause.Commit, o.cause.Pusher = storage.ReasonPush, f.After, f.Pusher.Name
 	}
 	return o

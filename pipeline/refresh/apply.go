@@ -60,8 +60,8 @@ func (s *Step) Apply(ctx context.Context, tx storage.Tx, p Plan) (bus.Outcome, e
 func (s *Step) applyLost(ctx context.Context, tx storage.Tx, p Plan, out bus.Outcome) (bus.Outcome, error) {
 	out.State, out.Reason = storage.DeliveryIgnored, p.lost
 	repo := p.repo
-	if repo.Version == 0 {
-		return out, nil // never seen: there is nothing to keep a note of
+	if repo.Version == 0 || repo.State == storage.RepositoryRemoved {
+		return out, nil // never seen, or gone already: there is nothing to note
 	}
 	if repo.State == storage.RepositoryUnreachable && repo.Error == p.lost {
 		return out, nil

@@ -53,6 +53,8 @@ func (offline) Open(context.Context, githubapp.Name, []string) (Tree, error) {
 	return nil, githubapp.ErrNotFound
 }
 
+func (offline) Covered(context.Context, githubapp.Name) (bool, error) { return false, nil }
+
 func (offline) Moved(context.Context, githubapp.Name, string, string) (bool, error) {
 	return false, githubapp.ErrNotFound
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/callboard/callboard/pipeline/githubapp"
 	"github.com/callboard/callboard/pipeline/match"
@@ -38,6 +37,7 @@ type crawl struct {
 	again  bool
 	stored map[string]storage.File
 	seen   map[string]bool
+	taken  int // how many files the levels so far have
 
 	changed []fileResult
 }
@@ -49,8 +49,10 @@ func (c *crawl) run(ctx context.Context) error {
 	}
 	for depth := 0; len(level) > 0; depth++ {
 		if depth > c.step.cfg.MaxDepth {
-			return c.tooDeep(level)
+			c.tooDeep(level)
+			return nil
 		}
+		level = c.bounded(level)
 		files, err := c.level(ctx, level)
 		if err != nil {
 			return err
@@ -135,9 +137,6 @@ func (c *crawl) fresh(wants []want) []want {
 
 // level reads the wanted files that changed and returns all of them as they are now.
 func (c *crawl) level(ctx context.Context, wants []want) ([]storage.File, error) {
-	if len(c.seen) > c.step.cfg.MaxFiles {
-		return nil, fmt.Errorf("more than %d catalog files (the limit is callboard.catalog.maxFiles)", c.step.cfg.MaxFiles)
-	}
 	objects, err := c.lookup(ctx, wants)
 	if err != nil {
 		return nil, err
@@ -197,13 +196,12 @@ func (c *crawl) unchanged(w want, o githubapp.Object, objects map[string]githuba
 
 // refuse settles the files that are not read at all.
 func (c *crawl) refuse(w want, o githubapp.Object) (fileResult, bool) {
-	f := storage.File{
-		RepositoryID: c.repo.ID, Path: w.path, BlobSHA: o.SHA, Role: w.role, Parent: w.parent, Origin: w.origin,
-	}
+	f := c.file(w, storage.FileOK)
+	f.BlobSHA = o.SHA
 	d := entity.Diagnostic{Path: w.path, Commit: c.repo.AppliedSHA, Severity: entity.SeverityError}
 	switch {
 	case w.branch != "" && w.branch != "HEAD" && w.branch != c.repo.DefaultBranch:
-		f.Status = storage.FileMissing
+		f.Status = storage.FileBroken
 		d.Rule, d.Message = "other-branch", fmt.Sprintf("The location names the branch %q; only the default branch %q is read", w.branch, c.repo.DefaultBranch)
 		d.Hint = "Point the location to the default branch."
 	case o.SHA == "":
@@ -226,12 +224,21 @@ func (c *crawl) refuse(w want, o githubapp.Object) (fileResult, bool) {
 		d.Rule, d.Severity, d.Message = "ignored-path", entity.SeverityInfo, "Not read: "+reason
 		d.Hint = "Name the file in a Location if it belongs to the catalog."
 	}
+	return c.unread(f, d), true
+}
+
+// unread is the result of a file that is not read. A broken one keeps what it
+// declared and reached when it was last good.
+func (c *crawl) unread(f storage.File, d entity.Diagnostic) fileResult {
 	f.Diagnostics = []entity.Diagnostic{d}
-	r := fileResult{File: f, declarations: c.rootLocation(w, f.Status)}
+	r := fileResult{File: f}
 	if f.Status == storage.FileBroken {
+		before := c.stored[f.Path]
+		r.Targets, r.External = before.Targets, before.External
 		r.broken = []entity.StatusItem{statusItem(&entity.Error{Name: "InputError", Message: d.Message})}
 	}
-	return r, true
+	r.declarations = c.rootLocation(want{role: f.Role, origin: f.Origin}, f.Status)
+	return r
 }
 
 // targets are the files that the Location entities of files reach.
@@ -255,12 +262,40 @@ func (c *crawl) targets(ctx context.Context, files []storage.File) ([]want, erro
 	return c.fresh(wants), nil
 }
 
-func (c *crawl) tooDeep(level []want) error {
-	var parents []string
+// tooDeep leaves the files of a level unread because Locations nest too deeply.
+func (c *crawl) tooDeep(level []want) {
 	for _, w := range level {
-		parents = append(parents, w.parent)
+		c.changed = append(c.changed, c.unread(c.file(w, storage.FileBroken), entity.Diagnostic{
+			Path: w.path, Commit: c.repo.AppliedSHA, Severity: entity.SeverityError, Rule: "location-depth",
+			Message: fmt.Sprintf("Not read: Locations nest deeper than %d, the last is %s", c.step.cfg.MaxDepth, w.parent),
+			Hint:    "Name the file in a Location nearer to the root.",
+		}))
 	}
-	return fmt.Errorf("locations nest deeper than %d: %s", c.step.cfg.MaxDepth, strings.Join(slices.Compact(parents), ", "))
+}
+
+// bounded cuts a level where the repository has more catalog files than it may.
+// Those that are cut stay as they are stored; the first of them says so.
+func (c *crawl) bounded(level []want) []want {
+	free := c.step.cfg.MaxFiles - c.taken
+	if len(level) <= free {
+		c.taken += len(level)
+		return level
+	}
+	c.taken = c.step.cfg.MaxFiles
+	first := level[free]
+	c.changed = append(c.changed, c.unread(c.file(first, storage.FileBroken), entity.Diagnostic{
+		Path: first.path, Commit: c.repo.AppliedSHA, Severity: entity.SeverityError, Rule: "too-many-files",
+		Message: fmt.Sprintf("This file and %d after it are not read: a repository may have %d catalog files", len(level)-free-1, c.step.cfg.MaxFiles),
+		Hint:    "Narrow the pattern, or raise callboard.catalog.maxFiles.",
+	}))
+	return level[:free]
+}
+
+// file is the row of a wanted file that is not read.
+func (c *crawl) file(w want, status storage.FileStatus) storage.File {
+	return storage.File{
+		RepositoryID: c.repo.ID, Path: w.path, Role: w.role, Parent: w.parent, Origin: w.origin, Status: status,
+	}
 }
 
 // removed are the stored files that nothing wants any more.

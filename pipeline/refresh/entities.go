@@ -34,6 +34,7 @@ type contest struct {
 	living     map[string]storage.Entity // ref → the entity as it is served now
 	candidates map[string][]candidate    // ref → claims
 	since      map[string]time.Time      // ref → when this repository first claimed it
+	lost       []storage.Claim           // of this repository, served by somebody else
 }
 
 // applyEntities settles, for every ref that the changed files declared before
@@ -75,6 +76,7 @@ func (c *contest) load(ctx context.Context, tx storage.Tx) error {
 		c.claimed(e.Claim)
 		refs[e.Ref] = refs[e.Ref] || c.touched[e.Path]
 	}
+	c.lost = lost
 	for _, l := range lost {
 		c.claimed(l)
 		refs[l.Ref] = refs[l.Ref] || c.touched[l.Path]
@@ -143,17 +145,23 @@ func (c *contest) declare(r fileResult) {
 			Commit: c.plan.cause.Commit, Delivery: c.plan.cause.Delivery,
 		}})
 	}
-	for ref, e := range c.living {
-		if e.RepositoryID != r.RepositoryID || e.Path != r.Path || declared[ref] {
-			continue
+	keep := func(l storage.Claim) {
+		if l.RepositoryID != r.RepositoryID || l.Path != r.Path || declared[l.Ref] {
+			return
 		}
-		errs, refused := r.rejected[ref]
+		errs, refused := r.rejected[l.Ref]
 		if !refused {
 			errs = r.broken
 		}
 		if len(errs) > 0 {
-			c.candidates[ref] = append(c.candidates[ref], candidate{Claim: e.Claim, errors: errs})
+			c.candidates[l.Ref] = append(c.candidates[l.Ref], candidate{Claim: l, errors: errs})
 		}
+	}
+	for _, e := range c.living {
+		keep(e.Claim)
+	}
+	for _, l := range c.lost {
+		keep(l)
 	}
 }
 

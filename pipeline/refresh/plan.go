@@ -44,8 +44,10 @@ type Plan struct {
 // request is what all messages of a repository ask for together.
 type request struct {
 	event.Refresh
-	cause    storage.Cause
+	cause storage.Cause
+	// heads are the commits that pushes led to, befores those they came from.
 	heads    []string
+	befores  []string
 	attempts int
 	// heard is when the oldest message was added: lag is counted from there.
 	heard time.Time
@@ -78,14 +80,17 @@ func merge(msgs []storage.Message) (request, error) {
 		if err := json.Unmarshal(m.Payload, &r); err != nil {
 			return req, fmt.Errorf("message %d: %w", m.ID, err)
 		}
-		look, force, discovered, installation := req.Look, req.Force, req.Discovered, req.InstallationID
+		look, force, discovered, installation, gone := req.Look, req.Force, req.Discovered, req.InstallationID, req.Gone
 		req.Refresh, req.cause = r, m.Cause
+		if req.Gone == "" {
+			req.Gone = gone // a push that came late does not bring it back; GitHub will tell
+		}
 		req.Look, req.Force, req.Discovered = look || r.Look, force || r.Force, discovered || r.Discovered
 		if req.InstallationID == 0 {
 			req.InstallationID = installation
 		}
 		if r.Head != "" {
-			req.heads = append(req.heads, r.Head)
+			req.heads, req.befores = append(req.heads, r.Head), append(req.befores, r.Before)
 		}
 		if i == 0 || m.Attempts < req.attempts {
 			req.attempts = m.Attempts
@@ -111,6 +116,10 @@ func (s *Step) stored(ctx context.Context, r event.Refresh) (storage.Repository,
 	}
 	if errors.Is(err, storage.ErrNotFound) {
 		return storage.Repository{ID: r.RepositoryID, Host: r.Host, Owner: r.Owner, Name: r.Name}, nil
+	}
+	if err == nil && !strings.EqualFold(repo.Host, r.Host) {
+		return repo, fault.Permanent(fault.ReasonInvalid, fmt.Errorf(
+			"repository id %d of %s is that of %s on %s: ids of several hosts are not told apart yet", repo.ID, r.Host, repo.FullName(), repo.Host))
 	}
 	return repo, err
 }
@@ -147,6 +156,9 @@ func name(req request, stored storage.Repository) githubapp.Name {
 
 // look reads the tree at the head and works out what to write.
 func (s *Step) look(ctx context.Context, req request, stored storage.Repository) (Plan, error) {
+	if gone, err := s.gone(ctx, req, stored); err != nil || gone {
+		return Plan{gone: req.Gone, repo: stored, cause: req.cause}, err
+	}
 	files, err := s.store.Files(ctx, stored.ID)
 	if err != nil {
 		return Plan{}, err
@@ -170,6 +182,9 @@ func (s *Step) look(ctx context.Context, req request, stored storage.Repository)
 			return Plan{}, err
 		}
 	}
+	if s.lagging(req, stored, facts.Head) {
+		return Plan{}, fmt.Errorf("GitHub announced commit %.7s and still shows %.7s", req.heads[len(req.heads)-1], facts.Head)
+	}
 	repo := s.updated(stored, facts, req)
 	locations, err := s.store.RepositoryLocations(ctx, repo.Host, repo.Owner, repo.Name)
 	if err != nil {
@@ -191,6 +206,24 @@ func (s *Step) look(ctx context.Context, req request, stored storage.Repository)
 		p.still = "the head did not move"
 	}
 	return p, nil
+}
+
+// gone says that GitHub told us the repository was deleted or taken away, and
+// that no installation of ours covers it any more.
+func (s *Step) gone(ctx context.Context, req request, stored storage.Repository) (bool, error) {
+	if req.Gone == "" || stored.Version == 0 {
+		return false, nil
+	}
+	covered, err := s.github.Covered(ctx, name(req, stored))
+	return !covered, err
+}
+
+// lagging says that GitHub's answer is older than its webhook: it shows what a
+// push came from, which is what we have, and not where it led. It may also be
+// true (somebody forced the branch back), so it is believed in the end.
+func (s *Step) lagging(req request, stored storage.Repository, head string) bool {
+	return head == stored.AppliedSHA && req.attempts < patience &&
+		slices.Contains(req.befores, head) && !slices.Contains(req.heads, head)
 }
 
 // unseen decides about a repository that GitHub answers 404 for. Only its own

@@ -29,6 +29,9 @@ type GitHub interface {
 	// Open looks at the head of the default branch; ids of the files at paths
 	// ride along. githubapp.ErrNotFound when the repository is not to be seen.
 	Open(ctx context.Context, n githubapp.Name, paths []string) (Tree, error)
+	// Covered says whether we may still read the repository: no is evidence that
+	// it was taken away.
+	Covered(ctx context.Context, n githubapp.Name) (bool, error)
 	// Moved says whether a branch's head is another commit than sha.
 	Moved(ctx context.Context, n githubapp.Name, branch, sha string) (bool, error)
 	// Hosts are the GitHub hosts that are configured.

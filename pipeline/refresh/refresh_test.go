@@ -17,6 +17,7 @@ import (
 	"github.com/callboard/callboard/pipeline/githubapp"
 	"github.com/callboard/callboard/pipeline/refresh"
 	"github.com/callboard/callboard/storage"
+	"github.com/callboard/callboard/storage/entity"
 	"github.com/callboard/callboard/storage/sqlite"
 	"github.com/callboard/callboard/test/githubsim"
 )
@@ -29,6 +30,8 @@ type fixture struct {
 	step  *refresh.Step
 	host  string
 	n     int
+	// attempts is how often the messages of run were tried before.
+	attempts int
 }
 
 type source struct{ *githubapp.Clients }
@@ -56,7 +59,7 @@ func setup(t *testing.T, pattern string, opts ...githubsim.Option) *fixture {
 	}
 	t.Cleanup(func() { _ = store.Close() })
 	host := strings.TrimPrefix(sim.URL(), "http://")
-	clients, err := githubapp.New([]githubapp.Host{{Host: host, BaseURL: sim.URL(), Token: "token"}})
+	clients, err := githubapp.New([]githubapp.Host{{Host: host, BaseURL: sim.URL(), Token: "token"}}, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -97,7 +100,7 @@ func (f *fixture) run(r *githubsim.Repo, change func(*event.Refresh)) (bus.Outco
 		f.t.Fatal(err)
 	}
 	f.n++
-	msgs := []storage.Message{{ID: int64(f.n), Topic: event.TopicRefresh, Payload: payload,
+	msgs := []storage.Message{{ID: int64(f.n), Topic: event.TopicRefresh, Payload: payload, Attempts: f.attempts,
 		Cause: storage.Cause{Reason: storage.ReasonPush, Delivery: fmt.Sprint("delivery-", f.n)}}}
 	plan, err := f.step.Plan(f.t.Context(), msgs)
 	if err != nil {
@@ -142,6 +145,22 @@ func (f *fixture) refs(r *githubsim.Repo) (refs []string) {
 		}
 	}
 	return refs
+}
+
+// diagnostics of a repository's files, by rule.
+func (f *fixture) diagnostics(r *githubsim.Repo) map[string][]entity.Diagnostic {
+	f.t.Helper()
+	files, err := f.store.Files(f.t.Context(), r.ID())
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	byRule := map[string][]entity.Diagnostic{}
+	for _, file := range files {
+		for _, d := range file.Diagnostics {
+			byRule[d.Rule] = append(byRule[d.Rule], d)
+		}
+	}
+	return byRule
 }
 
 func component(name string) string {
@@ -228,15 +247,131 @@ func TestTruncatedTree(t *testing.T) {
 	}
 }
 
-func TestTooManyFilesIsAnErrorThatNamesTheLimit(t *testing.T) {
+func TestTooManyFilesKeepTheOthers(t *testing.T) {
 	f := setup(t, "**/catalog-info.yaml")
 	files := map[string]string{}
 	for i := range 60 {
-		files[fmt.Sprintf("d%d/catalog-info.yaml", i)] = component(fmt.Sprint("c", i))
+		files[fmt.Sprintf("d%02d/catalog-info.yaml", i)] = component(fmt.Sprint("c", i))
 	}
 	r := f.create("acme/big", files)
-	if _, err := f.run(r, nil); err == nil || !strings.Contains(err.Error(), "callboard.catalog.maxFiles") {
-		t.Errorf("error is %v", err)
+	f.mustRun(r, nil)
+	if got := len(f.refs(r)); got != 50 {
+		t.Errorf("%d entities, want the 50 that are allowed", got)
+	}
+	if d := f.diagnostics(r)["too-many-files"]; len(d) != 1 || !strings.Contains(d[0].Hint, "callboard.catalog.maxFiles") {
+		t.Errorf("diagnostics are %+v", d)
+	}
+}
+
+// What cannot be read for the moment keeps what it declared and reached.
+func TestWhatIsNotReadKeepsItsLastGoodVersion(t *testing.T) {
+	locations := func(n int) string {
+		return fmt.Sprintf("apiVersion: backstage.io/v1alpha1\nkind: Location\nmetadata: {name: l%d}\nspec: {target: ./l%d.yaml}\n", n, n+1)
+	}
+	tests := []struct {
+		name, rule string
+		files      map[string]string
+		change     map[string]*string
+	}{
+		{
+			"a Location grows too large", "file-too-large",
+			map[string]string{"catalog-info.yaml": strings.Replace(locations(0), "l1.yaml", "a.yaml", 1), "a.yaml": component("a")},
+			map[string]*string{"catalog-info.yaml": text(locations(0) + "# " + strings.Repeat("x", 6<<20))},
+		},
+		{
+			"a Location breaks", "yaml-syntax",
+			map[string]string{"catalog-info.yaml": strings.Replace(locations(0), "l1.yaml", "a.yaml", 1), "a.yaml": component("a")},
+			map[string]*string{"catalog-info.yaml": text("kind: [")},
+		},
+		{
+			"Locations nest too deeply", "location-depth",
+			map[string]string{"catalog-info.yaml": strings.Replace(locations(0), "l1.yaml", "a.yaml", 1), "a.yaml": component("a")},
+			func() map[string]*string {
+				changes := map[string]*string{"catalog-info.yaml": text(locations(0))}
+				for i := 1; i < 11; i++ {
+					changes[fmt.Sprintf("l%d.yaml", i)] = text(locations(i))
+				}
+				changes["l10.yaml"] = text(strings.Replace(locations(10), "l11.yaml", "a.yaml", 1))
+				return changes
+			}(),
+		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			f := setup(t, "catalog-info.yaml")
+			r := f.create("acme/one", tt.files)
+			f.mustRun(r, nil)
+			f.commit("acme/one", tt.change)
+			f.mustRun(r, nil)
+			if !slices.Contains(f.refs(r), "component:default/a") {
+				t.Errorf("refs are %v", f.refs(r))
+			}
+			if len(f.diagnostics(r)[tt.rule]) != 1 {
+				t.Errorf("diagnostics are %+v, want one %s", f.diagnostics(r), tt.rule)
+			}
+		})
+	}
+}
+
+// A registered file stays when the default branch moves away from the one that
+// its location names.
+func TestRegisteredFileOfAnotherBranch(t *testing.T) {
+	f := setup(t, "catalog-info.yaml")
+	r := f.create("acme/one", map[string]string{"deep/x.yaml": component("x")})
+	target := f.sim.URL() + "/acme/one/blob/main/deep/x.yaml"
+	loc, ok := refresh.ParseFileURL(target)
+	if !ok {
+		t.Fatal("not a file URL")
+	}
+	loc.Source, loc.Origin = "config", "url:"+target
+	if err := f.store.InTx(t.Context(), func(ctx context.Context, tx storage.Tx) error {
+		return tx.ReplaceLocations(ctx, "config", []storage.Location{loc})
+	}); err != nil {
+		t.Fatal(err)
+	}
+	look := func(req *event.Refresh) { req.Look, req.Discovered = true, false }
+	f.mustRun(r, look)
+	if got := f.refs(r); len(got) != 1 {
+		t.Fatalf("refs are %v", got)
+	}
+	if err := errors.Join(f.sim.CreateBranch("acme/one", "trunk", "main"), f.sim.SetDefaultBranch("acme/one", "trunk")); err != nil {
+		t.Fatal(err)
+	}
+	f.mustRun(r, look)
+	if got := f.refs(r); len(got) != 1 || len(f.diagnostics(r)["other-branch"]) != 1 {
+		t.Errorf("refs are %v, diagnostics %+v", got, f.diagnostics(r))
+	}
+}
+
+// A push is not done while GitHub still shows what was before it.
+func TestGitHubShowsTheOldHead(t *testing.T) {
+	f := setup(t, "catalog-info.yaml")
+	r := f.create("acme/one", map[string]string{"catalog-info.yaml": component("one")})
+	f.mustRun(r, nil)
+	old := f.sim.Head("acme/one", "main")
+	hint := func(req *event.Refresh) { req.Head, req.Before = strings.Repeat("b", 40), old }
+	if out, err := f.run(r, hint); err == nil {
+		t.Errorf("the outcome is %+v, want it tried again", out)
+	}
+	f.attempts = 3 // it may also be true
+	if out := f.mustRun(r, hint); out.State != storage.DeliveryUnchanged {
+		t.Errorf("outcome is %+v", out)
+	}
+}
+
+// A claim that lost and then broke is still there when the winner goes.
+func TestBrokenLoserIsPromoted(t *testing.T) {
+	f := setup(t, "catalog-info.yaml")
+	winner := f.create("acme/one", map[string]string{"catalog-info.yaml": component("x")})
+	loser := f.create("acme/two", map[string]string{"catalog-info.yaml": component("x")})
+	f.mustRun(winner, nil)
+	f.mustRun(loser, nil)
+	f.commit("acme/two", map[string]*string{"catalog-info.yaml": text("kind: [")})
+	f.mustRun(loser, nil)
+	f.commit("acme/one", map[string]*string{"catalog-info.yaml": text(component("y"))})
+	f.mustRun(winner, nil)
+	if got := f.refs(loser); !slices.Equal(got, []string{"component:default/x"}) {
+		t.Errorf("the loser serves %v", got)
 	}
 }
 
