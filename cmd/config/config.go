@@ -3,8 +3,11 @@ package config
 import (
 	"errors"
 	"fmt"
+	"net"
+	"net/url"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -39,6 +42,8 @@ type Config struct {
 	WebhookSecrets []Secret
 	Locations      []Location
 	Providers      []Provider
+	// RulesAt is where catalog.rules stands, if it does: they are not applied yet.
+	RulesAt string
 	// DataDir holds SQLite's files.
 	DataDir      string
 	Workers      int
@@ -126,8 +131,8 @@ func decode(r reader) *Config {
 	limits := own.at("catalog")
 	limits.only("maxFiles", "maxFileBytes")
 	c.MaxFiles, c.MaxFileBytes = int(limits.at("maxFiles").int(10_000)), int(limits.at("maxFileBytes").int(5<<20))
-	for key, v := range map[string]int{"workers": c.Workers, "catalog.maxFiles": c.MaxFiles, "catalog.maxFileBytes": c.MaxFileBytes} {
-		if v < 1 {
+	for _, key := range []string{"workers", "catalog.maxFiles", "catalog.maxFileBytes"} {
+		if own.at(key).int(1) < 1 {
 			own.fault(own.at(key).node, "callboard.%s must be at least 1", key)
 		}
 	}
@@ -136,7 +141,11 @@ func decode(r reader) *Config {
 	own.at("redis").only("url")
 	c.Bus.RedisURL = Secret(own.at("redis.url").str(""))
 	if c.Bus.Kind == "redis" && c.Bus.RedisURL == "" {
-		own.fault(own.at("bus").node, "callboard.bus is redis: set callboard.redis.url, for example redis://localhost:6379/0")
+		own.fault(own.at("bus").node, "callboard.bus is redis: set callboard.redis.url, for example redis://localhost:6379/0%s", own.at("redis.url").because())
+	}
+	if _, err := url.Parse(c.Bus.RedisURL.Reveal()); err != nil {
+		// The error quotes the URL, and the URL holds a password.
+		own.fault(own.at("redis.url").node, "callboard.redis.url is not a URL such as redis://:password@localhost:6379/0")
 	}
 	if c.Bus.Kind == "memory" && c.Database.Client == "pg" && c.Bus.RedisURL != "" {
 		own.fault(own.at("redis.url").node, "callboard.redis.url is set but callboard.bus is memory: set callboard.bus: redis")
@@ -149,13 +158,24 @@ func decode(r reader) *Config {
 // listen reads backend.listen: ":7007", "host:port" or {host, port}.
 func listen(r reader) string {
 	if r.node != nil && r.node.fields != nil {
-		return r.at("host").str("") + ":" + r.at("port").str("7007")
+		return net.JoinHostPort(r.at("host").str(""), port(r.at("port")))
 	}
 	s := r.str(":7007")
 	if !strings.Contains(s, ":") {
 		s = ":" + s
 	}
+	if _, _, err := net.SplitHostPort(s); err != nil {
+		r.fault(r.node, "%s must be host:port, not %q", r.path, s)
+	}
 	return s
+}
+
+func port(r reader) string {
+	n := r.int(7007)
+	if n < 0 || n > 65535 {
+		r.fault(r.node, "%s must be from 0 to 65535, not %d", r.path, n)
+	}
+	return strconv.FormatInt(n, 10)
 }
 
 // database reads Backstage's shape: client, and connection as a string or a mapping.
@@ -196,6 +216,9 @@ func postgresDSN(r reader) string {
 	if s := r.at("connectionString").str(""); s != "" {
 		return s
 	}
+	if r.at("ssl").present() {
+		r.fault(r.at("ssl").node, "%s is not read: give the connection as a URL with sslmode and sslrootcert", r.at("ssl").path)
+	}
 	var parts []string
 	for _, k := range [][2]string{{"host", "host"}, {"port", "port"}, {"user", "user"}, {"password", "password"}, {"database", "dbname"}} {
 		if v := r.at(k[0]).str(""); v != "" {
@@ -221,7 +244,11 @@ func (c *Config) integrations(r reader) {
 		for _, a := range entry.at("apps").list() {
 			app := App{ID: a.at("appId").int(0), PrivateKey: Secret(a.at("privateKey").str(""))}
 			if app.ID == 0 || app.PrivateKey == "" {
-				a.fault(a.node, "%s needs appId and privateKey (for a file: privateKey: {$file: key.pem})", a.path)
+				a.fault(a.node, "%s needs appId and privateKey (for a file: privateKey: {$file: key.pem})%s%s", a.path,
+					a.at("appId").because(), a.at("privateKey").because())
+			}
+			if hook := a.at("webhookSecret"); hook.unset != "" {
+				a.fault(a.node, "%s is empty%s", hook.path, hook.because())
 			}
 			secret(a.at("webhookSecret"))
 			g.Apps = append(g.Apps, app)
@@ -244,6 +271,9 @@ func (c *Config) catalog(r reader) {
 		c.Locations = append(c.Locations, Location{
 			Type: l.at("type").str("url"), Target: l.at("target").str(""), Place: l.node.place(),
 		})
+	}
+	if rules := r.at("catalog.rules"); rules.present() {
+		c.RulesAt = rules.node.place()
 	}
 	providers := r.at("catalog.providers.github")
 	if providers.at("organization").present() {

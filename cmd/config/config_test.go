@@ -99,11 +99,16 @@ callboard:
   workers: 0
   retention: soon
   colour: blue
+  redis: {url: "redis://:hunter2@127.0.0.1:bad/0"}
 `)
 	if err == nil {
 		t.Fatal("no error")
 	}
+	if strings.Contains(err.Error(), "hunter2") {
+		t.Errorf("the password shows: %v", err)
+	}
 	for _, want := range []string{
+		"0.yaml:12: callboard.redis.url is not a URL",
 		"0.yaml:3: backend.database.client must be one of better-sqlite3, pg",
 		"0.yaml:6: integrations.github[0].apps[0].appId must be a whole number",
 		"0.yaml:6: integrations.github[0].apps[0] needs appId and privateKey",
@@ -125,6 +130,59 @@ func TestFilesThatCannotBeRead(t *testing.T) {
 	} {
 		if _, err := load(t, nil, text); err == nil || !strings.Contains(err.Error(), "0.yaml") {
 			t.Errorf("%s: error is %v, want one that names the file", name, err)
+		}
+	}
+}
+
+// What is absent for want of a variable says which.
+func TestUnsetVariablesAreNamed(t *testing.T) {
+	t.Parallel()
+	_, err := load(t, nil, "integrations:\n  github:\n    - apps: [{appId: '${APP}', privateKey: {$env: KEY}, webhookSecret: '${HOOK}'}]\n")
+	for _, want := range []string{"APP is not set", "KEY is not set", "HOOK is not set"} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q is missing in %v", want, err)
+		}
+	}
+}
+
+func TestInclude(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	for name, text := range map[string]string{
+		"app-config.yaml": "integrations: {github: [{apps: [{$include: cred.yaml}]}]}\ncallboard: {dataDir: {$include: 'more.yaml#a.dir'}}\n",
+		"cred.yaml":       "appId: 7\nprivateKey: K\nwebhookSecret: S\n",
+		"more.yaml":       "a: {dir: there}\n",
+		"loop.yaml":       "a: {$include: loop.yaml}\n",
+	} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c, err := Load([]string{filepath.Join(dir, "app-config.yaml")}, Environment)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(c.GitHub[0].Apps) != 1 || c.GitHub[0].Apps[0] != (App{ID: 7, PrivateKey: "K"}) || c.DataDir != "there" {
+		t.Errorf("%+v", c)
+	}
+	if _, err := Load([]string{filepath.Join(dir, "loop.yaml")}, Environment); err == nil || !strings.Contains(err.Error(), "nested too deeply") {
+		t.Errorf("a file that includes itself: %v", err)
+	}
+}
+
+func TestListen(t *testing.T) {
+	t.Parallel()
+	for in, want := range map[string]string{
+		"7000": ":7000", "':7000'": ":7000", "localhost:7": "localhost:7", "{host: '::1', port: 7}": "[::1]:7", "{port: 7}": ":7",
+	} {
+		c, err := load(t, nil, "backend: {listen: "+in+"}")
+		if err != nil || c.Listen != want {
+			t.Errorf("%s gives %q, %v; want %q", in, c.Listen, err, want)
+		}
+	}
+	for _, in := range []string{"{port: 99999}", "'a:b:c'"} {
+		if _, err := load(t, nil, "backend: {listen: "+in+"}"); err == nil || !strings.Contains(err.Error(), "0.yaml:1") {
+			t.Errorf("%s: %v", in, err)
 		}
 	}
 }

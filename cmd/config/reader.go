@@ -14,6 +14,16 @@ type reader struct {
 	errs *[]error
 	node *node
 	path string
+	// unset is the variable for want of which the value is absent.
+	unset string
+}
+
+// because ends a fault about an absent value, if a variable is to blame.
+func (r reader) because() string {
+	if r.unset == "" {
+		return ""
+	}
+	return ": " + r.unset + " is not set"
 }
 
 func (r reader) fault(n *node, format string, args ...any) {
@@ -32,7 +42,7 @@ func (r reader) at(path string) reader {
 			next.node = r.node.fields[key]
 		}
 		if next.node != nil && next.node.isNull() {
-			next.node = nil
+			next.node, next.unset = nil, next.node.unset
 		}
 		r = next
 	}
@@ -94,7 +104,7 @@ func (r reader) oneOf(fallback string, allowed ...string) string {
 	return fallback
 }
 
-// list gives the items; a single mapping where a list is expected is one item.
+// list gives the items.
 func (r reader) list() []reader {
 	if r.node == nil {
 		return nil
@@ -143,8 +153,11 @@ func (r reader) strings() []string {
 
 // only reports every key that is not known. A dot goes into nested mappings.
 func (r reader) only(known ...string) {
-	if r.node == nil || r.node.fields == nil {
+	if r.node == nil {
 		return
+	}
+	if r.node.fields == nil {
+		r.fault(r.node, "%s must be a mapping", r.path)
 	}
 	for _, k := range r.node.keys {
 		ok := false

@@ -26,14 +26,27 @@ type node struct {
 	items  []*node
 	scalar string
 	tag    string // !!str, !!int, !!bool, !!null … of a scalar
+	unset  string // the variable that is not set, where that makes the value absent
 }
 
 func (n *node) place() string { return fmt.Sprintf("%s:%d", n.file, n.line) }
 
 func (n *node) isNull() bool { return n.fields == nil && n.items == nil && n.tag == "!!null" }
 
-// loadFile reads one file, substitutes, and gives its tree.
+// loadFile reads a configuration file.
 func loadFile(path string, env func(string) (string, bool)) (*node, error) {
+	n, err := loadNode(path, env, 0)
+	if err != nil {
+		return nil, err
+	}
+	if n.fields == nil {
+		return nil, fmt.Errorf("%s: the configuration must be a mapping", n.place())
+	}
+	return n, nil
+}
+
+// loadNode reads one file, substitutes, and gives its tree.
+func loadNode(path string, env func(string) (string, bool), depth int) (*node, error) {
 	raw, err := os.ReadFile(path)
 	if err != nil {
 		return nil, fmt.Errorf("read configuration: %w", err)
@@ -45,15 +58,7 @@ func loadFile(path string, env func(string) (string, bool)) (*node, error) {
 	if len(doc.Content) == 0 {
 		return &node{file: path, line: 1, fields: map[string]*node{}}, nil
 	}
-	l := loader{file: path, env: env}
-	n, err := l.convert(doc.Content[0], 0)
-	if err != nil {
-		return nil, err
-	}
-	if n.fields == nil {
-		return nil, fmt.Errorf("%s: the configuration must be a mapping", n.place())
-	}
-	return n, nil
+	return loader{file: path, env: env}.convert(doc.Content[0], depth)
 }
 
 type loader struct {
@@ -94,8 +99,8 @@ func (l loader) convert(y *yaml.Node, depth int) (*node, error) {
 func (l loader) mapping(n *node, y *yaml.Node, depth int) (*node, error) {
 	if len(y.Content) == 2 {
 		switch y.Content[0].Value {
-		case "$env", "$file":
-			return l.reference(n, y.Content[0].Value, y.Content[1])
+		case "$env", "$file", "$include":
+			return l.reference(n, y.Content[0].Value, y.Content[1], depth)
 		}
 	}
 	n.fields = map[string]*node{}
@@ -114,22 +119,25 @@ func (l loader) mapping(n *node, y *yaml.Node, depth int) (*node, error) {
 	return n, nil
 }
 
-// reference resolves {$env: NAME} and {$file: path}, the path relative to the
-// file that names it (contract platform 1).
-func (l loader) reference(n *node, kind string, v *yaml.Node) (*node, error) {
+// reference resolves {$env: NAME}, {$file: path} and {$include: path#key}, paths
+// relative to the file that names them (contract platform 1).
+func (l loader) reference(n *node, kind string, v *yaml.Node, depth int) (*node, error) {
 	n.tag = "!!str"
+	name := l.substitute(v.Value, n)
 	if kind == "$env" {
-		value, ok := l.env(v.Value)
+		value, ok := l.env(name)
 		if !ok {
-			n.tag = "!!null" // absent in the environment means absent here
-			return n, nil
+			n.tag, n.unset = "!!null", name // absent in the environment means absent here
 		}
 		n.scalar = value
 		return n, nil
 	}
-	path := v.Value
+	path, key, _ := strings.Cut(name, "#")
 	if !filepath.IsAbs(path) {
 		path = filepath.Join(filepath.Dir(l.file), path)
+	}
+	if kind == "$include" {
+		return l.include(n, path, key, depth)
 	}
 	raw, err := os.ReadFile(path)
 	if err != nil {
@@ -137,6 +145,27 @@ func (l loader) reference(n *node, kind string, v *yaml.Node) (*node, error) {
 	}
 	n.scalar = strings.TrimSpace(string(raw))
 	return n, nil
+}
+
+// include puts another YAML or JSON file, or what a dotted key of it holds, in
+// place of the reference.
+func (l loader) include(n *node, path, key string, depth int) (*node, error) {
+	if depth > maxDepth/2 {
+		return nil, fmt.Errorf("%s: $include: %w", n.place(), errDepth) // a file that includes itself
+	}
+	included, err := loadNode(path, l.env, depth+1)
+	if err != nil {
+		return nil, fmt.Errorf("%s: $include: %w", n.place(), err)
+	}
+	if key == "" {
+		return included, nil
+	}
+	for part := range strings.SplitSeq(key, ".") {
+		if included = included.fields[part]; included == nil {
+			return nil, fmt.Errorf("%s: $include: %s has no key %s", n.place(), path, key)
+		}
+	}
+	return included, nil
 }
 
 var variable = regexp.MustCompile(`\$?\$\{([^{}]+)\}`)
@@ -147,7 +176,7 @@ func (l loader) substitute(s string, n *node) string {
 	if !strings.Contains(s, "${") {
 		return s
 	}
-	missing := false
+	missing := ""
 	out := variable.ReplaceAllStringFunc(s, func(m string) string {
 		if strings.HasPrefix(m, "$$") {
 			return m[1:] // $${NAME} is a literal ${NAME}
@@ -156,11 +185,13 @@ func (l loader) substitute(s string, n *node) string {
 		if v, ok := l.env(strings.TrimSpace(name)); ok && v != "" {
 			return v
 		}
-		missing = missing || !hasDefault
+		if !hasDefault {
+			missing = strings.TrimSpace(name)
+		}
 		return fallback
 	})
-	if missing {
-		n.tag = "!!null"
+	if missing != "" {
+		n.tag, n.unset = "!!null", missing
 		return ""
 	}
 	if n.tag == "!!null" || n.tag == "" {

@@ -51,7 +51,7 @@ var rules = map[string]struct {
 
 	"placeholder-value":   {entity.SeverityError, "Write a path relative to this file, or an absolute URL."},
 	"placeholder-url":     {entity.SeverityError, "Refer to a file of the same repository."},
-	"placeholder-read":    {entity.SeverityError, "Check that the file exists at this commit; other hosts have to be allowed by backend.reading.allow."},
+	"placeholder-read":    {entity.SeverityError, "Check that the file exists at this commit; only files of the same repository are read."},
 	"placeholder-content": {entity.SeverityError, "Correct the file that the placeholder reads."},
 
 	"owner-format":      {entity.SeverityWarning, "Name the owner as the catalog does, [kind:][namespace/]name, for example team-a or user:jane."},

@@ -171,7 +171,7 @@ func decideRefresh(r Received, f facts) order {
 	switch {
 	case f.Repository.ID <= 0:
 		return order{ignored: "the payload has no repository.id"}
-	case !ok || owner == "" || name == "" || strings.Contains(name, "/"):
+	case !ok || !isName(owner) || !isName(name):
 		return order{ignored: "the payload has no repository.full_name"}
 	}
 	return order{
@@ -181,6 +181,14 @@ func decideRefresh(r Received, f facts) order {
 		},
 		cause: storage.Cause{Delivery: r.GUID, Repository: f.Repository.FullName},
 	}
+}
+
+// isName says whether GitHub would give a login or repository such a name. What
+// else a payload says never becomes part of a URL.
+func isName(s string) bool {
+	return s != "" && strings.Trim(s, ".") != "" && !strings.ContainsFunc(s, func(c rune) bool {
+		return !('a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || strings.ContainsRune("-_.", c))
+	})
 }
 
 func decideInstallation(r Received, f facts) order {
