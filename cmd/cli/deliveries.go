@@ -140,7 +140,11 @@ func (c *client) replayCommand() *cobra.Command {
 func (c *client) call(ctx context.Context, method, path string, out any) error {
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, method, strings.TrimSuffix(c.server, "/")+"/api/callboard/"+path, nil)
+	server := strings.TrimSuffix(c.server, "/")
+	if !strings.Contains(server, "://") {
+		server = "http://" + server
+	}
+	req, err := http.NewRequestWithContext(ctx, method, server+"/api/callboard/"+path, nil)
 	if err != nil {
 		return err
 	}

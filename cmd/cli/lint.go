@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -14,6 +15,9 @@ import (
 	"github.com/callboard/callboard/storage"
 	"github.com/callboard/callboard/storage/entity"
 )
+
+// maxLintBytes is the server's default for callboard.catalog.maxFileBytes.
+const maxLintBytes = 5 << 20
 
 type lintFlags struct {
 	json    bool
@@ -49,6 +53,9 @@ func lint(cmd *cobra.Command, args []string, f lintFlags) error {
 	if f.format != "text" && f.format != "github" {
 		return fmt.Errorf("--format must be text or github, not %q", f.format)
 	}
+	if f.json && f.format != "text" {
+		return errors.New("--json and --format exclude each other")
+	}
 	cfg := refresh.Config{Pattern: func(string, string) string { return f.pattern }}
 	diagnostics := []entity.Diagnostic{}
 	var files, entities int
@@ -57,7 +64,7 @@ func lint(cmd *cobra.Command, args []string, f lintFlags) error {
 		if err != nil {
 			return err
 		}
-		tree, err := openLocalTree(dir)
+		tree, err := openLocalTree(dir, maxLintBytes)
 		if err != nil {
 			return err
 		}
@@ -141,13 +148,17 @@ func report(w io.Writer, ds []entity.Diagnostic, files, entities int, f lintFlag
 		}
 	case f.format == "github":
 		for _, d := range ds {
-			fmt.Fprintln(w, annotation(d))
+			if _, err := fmt.Fprintln(w, annotation(d)); err != nil {
+				return err
+			}
 		}
 	default:
 		for _, d := range ds {
 			printDiagnostic(w, d)
 		}
-		fmt.Fprintf(w, "%d file(s), %d entities, %d error(s)\n", files, entities, errs)
+		if _, err := fmt.Fprintf(w, "%d file(s), %d entities, %d error(s)\n", files, entities, errs); err != nil {
+			return err
+		}
 	}
 	if errs > 0 {
 		return errSilent
@@ -174,8 +185,8 @@ func annotation(d entity.Diagnostic) string {
 	if level == "" {
 		level = "notice"
 	}
-	data := strings.NewReplacer("%", "%25", "\r", "%0D", "\n", "%0A")
-	property := strings.NewReplacer("%", "%25", "\r", "%0D", "\n", "%0A", ":", "%3A", ",", "%2C")
+	data := strings.NewReplacer("%", "%25", "\r", "%0D", "\n", "%0A", "\x1b", "")
+	property := strings.NewReplacer("%", "%25", "\r", "%0D", "\n", "%0A", ":", "%3A", ",", "%2C", "\x1b", "")
 	message := d.Message
 	if d.Hint != "" {
 		message += "\n" + d.Hint

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/sha1" //nolint:gosec // Git names blobs by SHA-1
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -17,12 +16,13 @@ import (
 // through os.Root, so that no link leads out of it.
 type localTree struct {
 	root   *os.Root
+	limit  int // longer files are not read: their size is told
 	facts  githubapp.Repository
 	bySHA  map[string]string // blob SHA → path
 	listed []githubapp.Entry
 }
 
-func openLocalTree(dir string) (*localTree, error) {
+func openLocalTree(dir string, limit int) (*localTree, error) {
 	root, err := os.OpenRoot(dir)
 	if err != nil {
 		return nil, err
@@ -33,7 +33,7 @@ func openLocalTree(dir string) (*localTree, error) {
 	}
 	name := filepath.Base(abs)
 	return &localTree{
-		root: root, bySHA: map[string]string{},
+		root: root, limit: limit, bySHA: map[string]string{},
 		facts: githubapp.Repository{
 			ID: 1, Owner: "local", Name: name, DefaultBranch: "main", Head: "local",
 			URL: "https://" + githubapp.DefaultHost + "/local/" + name,
@@ -51,12 +51,17 @@ func (t *localTree) Facts() githubapp.Repository { return t.facts }
 func (t *localTree) Lookup(_ context.Context, paths []string) (map[string]githubapp.Object, error) {
 	found := map[string]githubapp.Object{}
 	for _, p := range paths {
+		info, err := t.root.Stat(filepath.FromSlash(p))
+		if err != nil || !info.Mode().IsRegular() {
+			continue // a pipe or device would block for ever
+		}
+		if info.Size() > int64(t.limit) {
+			found[p] = githubapp.Object{SHA: "too-large:" + p, Size: info.Size()}
+			continue
+		}
 		body, err := t.root.ReadFile(filepath.FromSlash(p))
 		if err != nil {
-			if info, serr := t.root.Stat(filepath.FromSlash(p)); serr == nil && !info.IsDir() && !errors.Is(err, fs.ErrNotExist) {
-				return nil, err
-			}
-			continue
+			return nil, err
 		}
 		found[p] = t.object(p, body)
 	}

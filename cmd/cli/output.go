@@ -40,7 +40,7 @@ func paint(w io.Writer, colour, s string) string {
 func table(w io.Writer, header []string, rows [][]string) error {
 	if !terminal(w) {
 		for _, r := range rows {
-			if _, err := fmt.Fprintln(w, plain(strings.Join(r, "\t"))); err != nil {
+			if _, err := fmt.Fprintln(w, line(r)); err != nil {
 				return err
 			}
 		}
@@ -49,15 +49,28 @@ func table(w io.Writer, header []string, rows [][]string) error {
 	tw := tabwriter.NewWriter(w, 0, 4, 2, ' ', 0)
 	fmt.Fprintln(tw, strings.Join(header, "\t"))
 	for _, r := range rows {
-		fmt.Fprintln(tw, plain(strings.Join(r, "\t")))
+		fmt.Fprintln(tw, line(r))
 	}
 	return tw.Flush()
 }
 
-// plain takes away control characters, which a repository could hide in a name.
+// line is a row in plain text, its cells separated by tabs.
+func line(row []string) string {
+	cells := make([]string, len(row))
+	for i, c := range row {
+		cells[i] = plain(c)
+	}
+	return strings.Join(cells, "\t")
+}
+
+// plain takes away what a repository could hide in a name: control characters,
+// and marks that turn the direction of text.
 func plain(s string) string {
 	return strings.Map(func(r rune) rune {
-		if r != '\t' && unicode.IsControl(r) {
+		switch {
+		case r == '\t' || r == '\n':
+			return ' '
+		case unicode.IsControl(r) || unicode.Is(unicode.Cf, r):
 			return -1
 		}
 		return r
