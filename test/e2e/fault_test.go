@@ -26,6 +26,7 @@ func TestGitHubFailsInTheMiddleOfARefresh(t *testing.T) {
 		{"secondary limit while reading", withTimes(githubsim.SecondaryLimit("*graphql*", http.StatusForbidden, time.Second), 1, 1)},
 		{"GraphQL gives up", withTimes(githubsim.GraphQLError("RESOURCE_LIMITS_EXCEEDED", "too much"), 0, 1)},
 		{"cut in the body", githubsim.Fault{Match: "*graphql*", CutAfter: 40, Times: 1}},
+		{"time-out while reading", githubsim.Fault{Match: "*graphql*", Hang: true, Skip: 1, Times: 1}},
 		{"trees fail", githubsim.Fault{Match: "*/git/trees/*", Status: http.StatusServiceUnavailable, Times: 2}},
 	}
 	for _, tt := range tests {
@@ -35,6 +36,7 @@ func TestGitHubFailsInTheMiddleOfARefresh(t *testing.T) {
 				"catalog-info.yaml": location("all", "./sub/*.yaml") + "---\n" + component("one", "1"),
 				"sub/a.yaml":        component("a", "1"), "sub/b.yaml": component("b", "1"),
 			})
+			w.Config.GitHubTimeout = 1000 * time.Millisecond
 			w.Start().Install("acme")
 			w.Settled()
 			remove := w.GitHub.Inject(tt.fault)

@@ -2,7 +2,10 @@ package e2e
 
 import (
 	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/callboard/callboard/test/githubsim"
@@ -11,22 +14,31 @@ import (
 var quiet = githubsim.Quiet()
 
 // Nothing that a repository says leads Callboard anywhere but into repositories
-// that it may read.
+// that it may read: each trick is refused by name, and a server that it could
+// reach hears nothing.
 func TestHostileTargets(t *testing.T) {
 	w := embedded(t)
-	targets := []string{
-		"../../etc/passwd", "/../../etc/passwd", "..%2f..%2fetc%2fpasswd", "file:///etc/passwd", "/etc/passwd",
+	var calls atomic.Int64
+	trap := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { calls.Add(1) }))
+	t.Cleanup(trap.Close)
+	refused := []string{
+		"../../etc/passwd", "/../../etc/passwd", "file:///etc/passwd",
 		"http://169.254.169.254/latest/meta-data/", "https://169.254.169.254/a/b/blob/main/c.yaml",
 		"http://localhost:22/a/b/blob/main/c.yaml", "https://gitlab.com/a/b/-/blob/main/c.yaml",
-		"https://evil.example/acme/one/blob/main/catalog-info.yaml", "//evil.example/x.yaml", "javascript:alert(1)",
-		w.GitHub.URL() + "/acme/one/blob/main/../../../secret/x/blob/main/y.yaml",
-		w.GitHub.URL() + "/acme/nobody/blob/main/x.yaml", "./missing.yaml", "./**/**/**/**/**/**/x*x*x*x*x*x*x*.yaml",
+		"https://evil.example/acme/one/blob/main/catalog-info.yaml", "//evil.example/x.yaml",
+		trap.URL + "/x.yaml", trap.URL + "/acme/one/blob/main/x.yaml",
+		w.GitHub.URL() + "/acme/one/blob/main/%2e%2e/%2e%2e/x.yaml", w.GitHub.URL() + "/acme/secret/blob/main/../../../x.yaml",
 	}
-	create(t, w, "acme/one", map[string]string{
-		"catalog-info.yaml": component("good", "x") + "---\n" + location("bad", targets...),
-	})
+	quiet := []string{"./**/**/**/**/**/**/x*x*x*x*x*x*x*.yaml", w.GitHub.URL() + "/acme/nobody/blob/main/x.yaml"}
+	files := map[string]string{"good.yaml": component("good", "x")}
+	root := location("root", "./good.yaml", "./missing.yaml")
+	for i, target := range append(refused, quiet...) {
+		root += "---\n" + location(fmt.Sprintf("t%d", i), target)
+	}
+	files["catalog-info.yaml"] = root
+	create(t, w, "acme/one", files)
 	create(t, w, "acme/two", map[string]string{"catalog-info.yaml": api("leak", "http://169.254.169.254/latest/meta-data/") + "---\n" +
-		api("leak2", "../../../../etc/passwd") + "---\n" + component("neighbour", "x")})
+		api("leak2", "../../../../etc/passwd") + "---\n" + api("leak3", trap.URL+"/secret") + "---\n" + component("neighbour", "x")})
 	w.Start().Install("acme")
 	w.Eventually("the good ones are in", func() error {
 		if got := refs(w); !got["component:default/good"] || !got["component:default/neighbour"] {
@@ -39,10 +51,28 @@ func TestHostileTargets(t *testing.T) {
 			t.Errorf("%s was accepted", ref)
 		}
 	}
-	for route := range w.GitHub.Requests() {
-		if strings.Contains(route, "169.254") {
-			t.Errorf("GitHub was asked %s", route)
+	var repo struct {
+		Files []struct {
+			Diagnostics []struct{ Rule, Ref, Message string }
 		}
+	}
+	if err := w.Get("/api/callboard/repositories/acme/one", &repo); err != nil {
+		t.Fatal(err)
+	}
+	told := map[string]string{}
+	for _, f := range repo.Files {
+		for _, d := range f.Diagnostics {
+			told[d.Ref] = d.Rule
+		}
+	}
+	for i, target := range refused {
+		rule := told[fmt.Sprintf("location:default/t%d", i)]
+		if rule != "target-not-allowed" && rule != "location-target" {
+			t.Errorf("%s: the diagnostic is %q", target, rule)
+		}
+	}
+	if calls.Load() != 0 {
+		t.Errorf("a server outside Git was called %d times", calls.Load())
 	}
 }
 
@@ -75,8 +105,13 @@ func TestHostileFiles(t *testing.T) {
 	files["catalog-info.yaml"] = location("all", names...)
 	create(t, w, "acme/bad", files)
 	create(t, w, "acme/good", map[string]string{"catalog-info.yaml": component("good", "x")})
-	w.Start().Install("acme")
+	p := w.Process()
+	w.Install("acme")
 	w.Settled()
+	// 10,000 entities and a file of 20 MB: a bound, not a figure.
+	if mb := p.PeakMB(); mb == 0 || mb > 700 {
+		t.Errorf("the process needed %d MB", mb)
+	}
 	got := refs(w)
 	for _, name := range []string{"good", "bom", "longline", "m0", "m9999"} {
 		if !got["component:default/"+name] {

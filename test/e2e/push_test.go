@@ -152,6 +152,59 @@ func TestRepositoryLife(t *testing.T) {
 	})
 }
 
+// What GitHub says and the App confirms goes; what nobody confirms stays.
+func TestTakenAwayRepositories(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, w *harness.World) {
+		for _, name := range []string{"one", "two", "three"} {
+			create(t, w, "acme/"+name, map[string]string{"catalog-info.yaml": component(name, "x")})
+		}
+		w.Start()
+		in, err := w.GitHub.Install(w.App, "acme", []string{"acme/one", "acme/two", "acme/three"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.Settled()
+		expectRefs(t, w, "component:default/one", "component:default/two", "component:default/three")
+
+		// Public repositories stay readable: that they were taken away is the App's to say.
+		if err := in.RemoveRepos([]string{"acme/one"}); err != nil {
+			t.Fatal(err)
+		}
+		w.Settled()
+		expectRefs(t, w, "component:default/two", "component:default/three")
+		if err := in.AddRepos([]string{"acme/one"}); err != nil {
+			t.Fatal(err)
+		}
+		w.Settled()
+		expectRefs(t, w, "component:default/one", "component:default/two", "component:default/three")
+
+		in.Suspend(true)
+		w.Settled()
+		expectRefs(t, w, "component:default/one", "component:default/two", "component:default/three")
+		in.Suspend(false)
+		w.Settled()
+
+		in.Uninstall()
+		w.Settled()
+		expectRefs(t, w)
+	})
+}
+
+// A token that is revoked before its time is renewed.
+func TestRevokedToken(t *testing.T) {
+	w := embedded(t)
+	create(t, w, "acme/one", map[string]string{"catalog-info.yaml": component("one", "1")})
+	w.Start().Install("acme")
+	w.Settled()
+	w.GitHub.ExpireTokens()
+	commit(t, w, "acme/one", map[string]*string{"catalog-info.yaml": text(component("one", "2"))})
+	w.Settled()
+	if e, err := w.Entity("component", "one"); err != nil || e.Metadata["description"] != "2" {
+		t.Errorf("%+v, %v", e.Metadata, err)
+	}
+}
+
 func TestPushesThatMeanNothing(t *testing.T) {
 	w := embedded(t)
 	create(t, w, "acme/one", map[string]string{"catalog-info.yaml": component("one", "x")})

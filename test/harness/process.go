@@ -103,6 +103,21 @@ func (p *Process) Kill() {
 // PID of the running program.
 func (p *Process) PID() int { return p.cmd.Process.Pid }
 
+// PeakMB is the most memory that the program was resident with, in MiB.
+func (p *Process) PeakMB() int {
+	raw, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.PID()))
+	if err != nil {
+		return 0
+	}
+	var kb int
+	for line := range strings.Lines(string(raw)) {
+		if v, ok := strings.CutPrefix(line, "VmHWM:"); ok {
+			_, _ = fmt.Sscan(v, &kb)
+		}
+	}
+	return kb >> 10
+}
+
 // YAML is the configuration as a file; keys are written beside it, into dir.
 func (w *World) YAML(dir string) string {
 	c := w.Config
