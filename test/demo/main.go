@@ -116,7 +116,6 @@ func (d *demo) config(dir string) (string, error) {
 		return "", err
 	}
 	text := fmt.Sprintf(`backend:
-  baseUrl: http://%[1]s
   listen: %[1]s
 integrations:
   github:
