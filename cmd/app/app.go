@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -176,8 +177,8 @@ func (a *App) Run(ctx context.Context) error {
 // close undoes what setup did, last first.
 func (a *App) close() error {
 	var errs []error
-	for i := len(a.cleanup) - 1; i >= 0; i-- {
-		errs = append(errs, a.cleanup[i]())
+	for _, undo := range slices.Backward(a.cleanup) {
+		errs = append(errs, undo())
 	}
 	a.cleanup = nil
 	return errors.Join(errs...)

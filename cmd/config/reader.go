@@ -3,6 +3,7 @@ package config
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -95,10 +96,8 @@ func (r reader) duration(fallback time.Duration) time.Duration {
 
 func (r reader) oneOf(fallback string, allowed ...string) string {
 	v := r.str(fallback)
-	for _, a := range allowed {
-		if v == a {
-			return v
-		}
+	if slices.Contains(allowed, v) {
+		return v
 	}
 	r.fault(r.node, "%s must be one of %s, not %q", r.path, strings.Join(allowed, ", "), v)
 	return fallback
@@ -160,11 +159,7 @@ func (r reader) only(known ...string) {
 		r.fault(r.node, "%s must be a mapping", r.path)
 	}
 	for _, k := range r.node.keys {
-		ok := false
-		for _, want := range known {
-			ok = ok || want == k
-		}
-		if !ok {
+		if !slices.Contains(known, k) {
 			r.fault(r.node.fields[k], "%s is not a key of Callboard's; known are %s", join(r.path, k), strings.Join(known, ", "))
 		}
 	}

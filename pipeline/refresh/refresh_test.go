@@ -168,15 +168,13 @@ func component(name string) string {
 		"\nspec:\n  type: service\n  lifecycle: production\n  owner: a\n"
 }
 
-func text(s string) *string { return &s }
-
 // A push to a plain repository costs one request; a repeated refresh one
 // conditional request.
 func TestRequests(t *testing.T) {
 	f := setup(t, "catalog-info.yaml")
 	r := f.create("acme/one", map[string]string{"catalog-info.yaml": component("one")})
 	f.mustRun(r, nil)
-	sha := f.commit("acme/one", map[string]*string{"catalog-info.yaml": text(component("two"))})
+	sha := f.commit("acme/one", map[string]*string{"catalog-info.yaml": new(component("two"))})
 
 	f.sim.ResetRequests()
 	out := f.mustRun(r, func(req *event.Refresh) { req.Head = sha })
@@ -276,22 +274,22 @@ func TestWhatIsNotReadKeepsItsLastGoodVersion(t *testing.T) {
 		{
 			"a Location grows too large", "file-too-large",
 			map[string]string{"catalog-info.yaml": strings.Replace(locations(0), "l1.yaml", "a.yaml", 1), "a.yaml": component("a")},
-			map[string]*string{"catalog-info.yaml": text(locations(0) + "# " + strings.Repeat("x", 6<<20))},
+			map[string]*string{"catalog-info.yaml": new(locations(0) + "# " + strings.Repeat("x", 6<<20))},
 		},
 		{
 			"a Location breaks", "yaml-syntax",
 			map[string]string{"catalog-info.yaml": strings.Replace(locations(0), "l1.yaml", "a.yaml", 1), "a.yaml": component("a")},
-			map[string]*string{"catalog-info.yaml": text("kind: [")},
+			map[string]*string{"catalog-info.yaml": new("kind: [")},
 		},
 		{
 			"Locations nest too deeply", "location-depth",
 			map[string]string{"catalog-info.yaml": strings.Replace(locations(0), "l1.yaml", "a.yaml", 1), "a.yaml": component("a")},
 			func() map[string]*string {
-				changes := map[string]*string{"catalog-info.yaml": text(locations(0))}
+				changes := map[string]*string{"catalog-info.yaml": new(locations(0))}
 				for i := 1; i < 11; i++ {
-					changes[fmt.Sprintf("l%d.yaml", i)] = text(locations(i))
+					changes[fmt.Sprintf("l%d.yaml", i)] = new(locations(i))
 				}
-				changes["l10.yaml"] = text(strings.Replace(locations(10), "l11.yaml", "a.yaml", 1))
+				changes["l10.yaml"] = new(strings.Replace(locations(10), "l11.yaml", "a.yaml", 1))
 				return changes
 			}(),
 		},
@@ -366,9 +364,9 @@ func TestBrokenLoserIsPromoted(t *testing.T) {
 	loser := f.create("acme/two", map[string]string{"catalog-info.yaml": component("x")})
 	f.mustRun(winner, nil)
 	f.mustRun(loser, nil)
-	f.commit("acme/two", map[string]*string{"catalog-info.yaml": text("kind: [")})
+	f.commit("acme/two", map[string]*string{"catalog-info.yaml": new("kind: [")})
 	f.mustRun(loser, nil)
-	f.commit("acme/one", map[string]*string{"catalog-info.yaml": text(component("y"))})
+	f.commit("acme/one", map[string]*string{"catalog-info.yaml": new(component("y"))})
 	f.mustRun(winner, nil)
 	if got := f.refs(loser); !slices.Equal(got, []string{"component:default/x"}) {
 		t.Errorf("the loser serves %v", got)

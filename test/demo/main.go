@@ -68,7 +68,7 @@ func (d *demo) run(ctx context.Context, once bool) error {
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(dir)
+	defer func() { _ = os.RemoveAll(dir) }()
 	d.sim, err = githubsim.Open(githubsim.WithAddr(d.github), githubsim.WithDataDir(filepath.Join(dir, "github")))
 	if err != nil {
 		return err
@@ -102,7 +102,7 @@ func (d *demo) run(ctx context.Context, once bool) error {
 	}
 	select {
 	case <-ctx.Done():
-		<-ended
+		_ = <-ended // it was told to stop as well
 		return nil
 	case err := <-ended:
 		return fmt.Errorf("callboard ended: %w", err)

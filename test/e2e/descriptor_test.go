@@ -33,7 +33,7 @@ func TestPlaceholderFileRefreshesItsEntity(t *testing.T) {
 	w.Start().Install("acme")
 	w.Settled()
 	for version := 2; version < 4; version++ {
-		commit(t, w, "acme/one", map[string]*string{"api/openapi.yaml": text(fmt.Sprintf(openAPI, version))})
+		commit(t, w, "acme/one", map[string]*string{"api/openapi.yaml": new(fmt.Sprintf(openAPI, version))})
 		w.Settled()
 		e, err := w.Entity("api", "cart")
 		if err != nil {
@@ -53,7 +53,7 @@ func TestPlaceholderFileRefreshesItsEntity(t *testing.T) {
 	if e.Status == nil || len(e.Status.Items) != 1 || !strings.Contains(e.Status.Items[0].Message, "Placeholder $text could not read location ./api/openapi.yaml, NotFoundError") {
 		t.Errorf("status is %+v", e.Status)
 	}
-	commit(t, w, "acme/one", map[string]*string{"api/openapi.yaml": text(fmt.Sprintf(openAPI, 9))})
+	commit(t, w, "acme/one", map[string]*string{"api/openapi.yaml": new(fmt.Sprintf(openAPI, 9))})
 	w.Settled()
 	if e, err = w.Entity("api", "cart"); err != nil {
 		t.Fatal(err)
@@ -86,12 +86,12 @@ func TestLocationsReachFilesAndRepositories(t *testing.T) {
 	expectRefs(t, w, all...)
 
 	// A new file that an old glob matches needs no change of the Location.
-	commit(t, w, "acme/mono", map[string]*string{"services/e/catalog-info.yaml": text(component("e", "x")), "services/a/catalog-info.yaml": nil})
+	commit(t, w, "acme/mono", map[string]*string{"services/e/catalog-info.yaml": new(component("e", "x")), "services/a/catalog-info.yaml": nil})
 	w.Settled()
 	expectRefs(t, w, append([]string{"component:default/e"}, without(all, "component:default/a")...)...)
 
 	// Without the Location, everything that only it brought in goes, in both repositories.
-	commit(t, w, "acme/mono", map[string]*string{"catalog-info.yaml": text(component("root", "x"))})
+	commit(t, w, "acme/mono", map[string]*string{"catalog-info.yaml": new(component("root", "x"))})
 	w.Settled()
 	expectRefs(t, w, "component:default/root")
 }
@@ -134,7 +134,7 @@ func TestBrokenDocumentLeavesItsNeighbours(t *testing.T) {
 		w.Settled()
 
 		broken := component("a", "2") + "---\n" + strings.Replace(component("b", "2"), "type: service", "type: 7", 1) + "---\nkind: [\n---\n" + component("d", "2")
-		commit(t, w, "acme/one", map[string]*string{"catalog-info.yaml": text(broken)})
+		commit(t, w, "acme/one", map[string]*string{"catalog-info.yaml": new(broken)})
 		w.Settled()
 		expectRefs(t, w, "component:default/a", "component:default/b", "component:default/c", "component:default/d")
 		for name, want := range map[string]struct {
@@ -169,7 +169,7 @@ func TestBrokenDocumentLeavesItsNeighbours(t *testing.T) {
 				t.Errorf("a diagnostic without place, rule, hint or commit: %+v", d)
 			}
 		}
-		commit(t, w, "acme/one", map[string]*string{"catalog-info.yaml": text(component("a", "3"))})
+		commit(t, w, "acme/one", map[string]*string{"catalog-info.yaml": new(component("a", "3"))})
 		w.Settled()
 		expectRefs(t, w, "component:default/a")
 	})
@@ -188,8 +188,8 @@ func TestMovesAndConflicts(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		commit(t, w, "acme/two", map[string]*string{"catalog-info.yaml": text(component("x", "from two"))})
-		commit(t, w, "acme/one", map[string]*string{"a.yaml": nil, "sub/b.yaml": text(component("x", "from one"))})
+		commit(t, w, "acme/two", map[string]*string{"catalog-info.yaml": new(component("x", "from two"))})
+		commit(t, w, "acme/one", map[string]*string{"a.yaml": nil, "sub/b.yaml": new(component("x", "from one"))})
 		w.Settled()
 		moved, err := w.Entity("component", "x")
 		if err != nil {

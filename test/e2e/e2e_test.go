@@ -79,8 +79,6 @@ func commit(t *testing.T, w *harness.World, repo string, changes map[string]*str
 	return sha
 }
 
-func text(s string) *string { return &s }
-
 // refs are the refs of what somebody wrote, as a set.
 func refs(w *harness.World) map[string]bool {
 	out := map[string]bool{}

@@ -41,7 +41,7 @@ func TestGitHubFailsInTheMiddleOfARefresh(t *testing.T) {
 			w.Settled()
 			remove := w.GitHub.Inject(tt.fault)
 			defer remove()
-			commit(t, w, "acme/one", map[string]*string{"sub/a.yaml": text(component("a", "2")), "sub/c.yaml": text(component("c", "2"))})
+			commit(t, w, "acme/one", map[string]*string{"sub/a.yaml": new(component("a", "2")), "sub/c.yaml": new(component("c", "2"))})
 			w.Eventually("applied", func() error {
 				got := refs(w)
 				for _, ref := range []string{"component:default/one", "component:default/a", "component:default/b", "location:default/all"} {
@@ -80,7 +80,7 @@ func TestDeliveriesDoubledReorderedDelayed(t *testing.T) {
 		w.GitHub.SetDeliveryFaults(githubsim.DeliveryFaults{Double: 0.5, Reorder: 5, Delay: 20 * time.Millisecond})
 		for n := 1; n <= 8; n++ {
 			for i := range 4 {
-				commit(t, w, fmt.Sprintf("acme/r%d", i), map[string]*string{"catalog-info.yaml": text(component(fmt.Sprintf("c%d", i), fmt.Sprint(n)))})
+				commit(t, w, fmt.Sprintf("acme/r%d", i), map[string]*string{"catalog-info.yaml": new(component(fmt.Sprintf("c%d", i), fmt.Sprint(n)))})
 			}
 		}
 		w.Settled()

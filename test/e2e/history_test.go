@@ -41,15 +41,15 @@ func TestRandomHistoryEqualsFreshRead(t *testing.T) {
 			w.GitHub.SetDeliveryFaults(githubsim.DeliveryFaults{})
 			fresh.Install("acme")
 			fresh.Settled()
-			if diff := cmp.Diff(comparable(t, fresh.Written()), comparable(t, lived)); diff != "" {
+			if diff := cmp.Diff(servedAlike(t, fresh.Written()), servedAlike(t, lived)); diff != "" {
 				t.Errorf("fresh read (-) and lived history (+) differ:\n%s", diff)
 			}
 		})
 	}
 }
 
-// comparable drops what a fresh installation is allowed to give anew.
-func comparable(t *testing.T, entities map[string]harness.Entity) map[string]string {
+// servedAlike drops what a fresh installation is allowed to give anew.
+func servedAlike(t *testing.T, entities map[string]harness.Entity) map[string]string {
 	t.Helper()
 	out := map[string]string{}
 	for ref, e := range entities {
@@ -79,7 +79,7 @@ func (h *history) step() {
 	h.n++
 	switch h.rng.IntN(10) {
 	case 0, 1, 2: // create or edit
-		h.commit(repo, map[string]*string{h.file(): text(h.content(repo))})
+		h.commit(repo, map[string]*string{h.file(): new(h.content(repo))})
 	case 3: // delete
 		if f, _ := h.existing(repo); f != "" {
 			h.commit(repo, map[string]*string{f: nil})
@@ -91,13 +91,13 @@ func (h *history) step() {
 			}
 			to := h.file()
 			if to != f {
-				h.commit(repo, map[string]*string{f: nil, to: text(body)})
+				h.commit(repo, map[string]*string{f: nil, to: new(body)})
 			}
 		}
 	case 6: // merge a branch
 		branch := fmt.Sprintf("b%d", h.n)
 		h.check(h.w.GitHub.CreateBranch(repo, branch, "main"))
-		_, err := h.w.GitHub.Commit(repo, branch, "on a branch", map[string]*string{fmt.Sprintf("m/f%d.yaml", h.n): text(h.content(repo))})
+		_, err := h.w.GitHub.Commit(repo, branch, "on a branch", map[string]*string{fmt.Sprintf("m/f%d.yaml", h.n): new(h.content(repo))})
 		h.check(err)
 		_, err = h.w.GitHub.Merge(repo, "main", branch, "merge")
 		h.check(err)
@@ -105,7 +105,7 @@ func (h *history) step() {
 		old := h.heads[repo]
 		h.check(h.w.GitHub.ForcePush(repo, "main", old[h.rng.IntN(len(old))]))
 	default: // something that is no descriptor
-		h.commit(repo, map[string]*string{"src/main.go": text(fmt.Sprint(h.n))})
+		h.commit(repo, map[string]*string{"src/main.go": new(fmt.Sprint(h.n))})
 	}
 }
 

@@ -198,7 +198,7 @@ func TestRevokedToken(t *testing.T) {
 	w.Start().Install("acme")
 	w.Settled()
 	w.GitHub.ExpireTokens()
-	commit(t, w, "acme/one", map[string]*string{"catalog-info.yaml": text(component("one", "2"))})
+	commit(t, w, "acme/one", map[string]*string{"catalog-info.yaml": new(component("one", "2"))})
 	w.Settled()
 	if e, err := w.Entity("component", "one"); err != nil || e.Metadata["description"] != "2" {
 		t.Errorf("%+v, %v", e.Metadata, err)
@@ -216,7 +216,7 @@ func TestPushesThatMeanNothing(t *testing.T) {
 	); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := w.GitHub.Commit("acme/one", "feature", "elsewhere", map[string]*string{"catalog-info.yaml": text(component("two", "x"))}); err != nil {
+	if _, err := w.GitHub.Commit("acme/one", "feature", "elsewhere", map[string]*string{"catalog-info.yaml": new(component("two", "x"))}); err != nil {
 		t.Fatal(err)
 	}
 	if err := w.GitHub.DeleteBranch("acme/one", "feature"); err != nil {
@@ -231,7 +231,7 @@ func TestForcePushBackHasNoCommitsAndCounts(t *testing.T) {
 	create(t, w, "acme/one", map[string]string{"catalog-info.yaml": component("one", "first")})
 	first := w.GitHub.Head("acme/one", "main")
 	w.Start().Install("acme")
-	commit(t, w, "acme/one", map[string]*string{"catalog-info.yaml": text(component("one", "second")), "sub/x.yaml": text("a: b")})
+	commit(t, w, "acme/one", map[string]*string{"catalog-info.yaml": new(component("one", "second")), "sub/x.yaml": new("a: b")})
 	w.Settled()
 	if err := w.GitHub.ForcePush("acme/one", "main", first); err != nil {
 		t.Fatal(err)

@@ -23,7 +23,7 @@ func TestReplicas(t *testing.T) {
 			push := func(n int) {
 				t.Helper()
 				for i := range 6 {
-					commit(t, w, fmt.Sprintf("acme/r%d", i), map[string]*string{"catalog-info.yaml": text(component(fmt.Sprintf("c%d", i), fmt.Sprint(n)))})
+					commit(t, w, fmt.Sprintf("acme/r%d", i), map[string]*string{"catalog-info.yaml": new(component(fmt.Sprintf("c%d", i), fmt.Sprint(n)))})
 				}
 			}
 			for n := 1; n < 6; n++ {

@@ -70,10 +70,7 @@ func BenchmarkPushToVisible(b *testing.B) {
 				b.Fatal(err)
 			}
 			want := []byte(fmt.Sprintf("push %d of", n+1))
-			for {
-				if bytes.Contains(get(b, fmt.Sprintf("%s/api/catalog/entities/by-name/component/default/c%d", w.URL, r)), want) {
-					break
-				}
+			for !bytes.Contains(get(b, fmt.Sprintf("%s/api/catalog/entities/by-name/component/default/c%d", w.URL, r)), want) {
 				if time.Since(began) > 30*time.Second {
 					b.Fatalf("push %d is not visible", n+1)
 				}

@@ -175,14 +175,14 @@ func freePort() (int, error) {
 const ports = 3
 
 // attempt starts a server on fresh ports until one works.
-func attempt(ctx context.Context, make func(port int) (*Server, error)) (*Server, error) {
+func attempt(ctx context.Context, start func(port int) (*Server, error)) (*Server, error) {
 	var errs []error
 	for range ports {
 		port, err := freePort()
 		if err != nil {
 			return nil, err
 		}
-		s, err := make(port)
+		s, err := start(port)
 		if err != nil {
 			return nil, err
 		}
