@@ -8,30 +8,57 @@ import (
 	"github.com/callboard/callboard/storage/view/jsondoc"
 )
 
-// Fields is a choice of fields of an entity (contract catalog 4.7); nil means all.
-type Fields [][]string
+// Fields is a choice of fields of an entity, as dotted paths (contract catalog
+// 4.7). Nil means all, empty means none.
+type Fields []string
 
-// FieldError is a field that cannot be chosen; the message is part of the wire format.
-type FieldError struct{ Field string }
+// What a choice may cost: each path is looked for in each entity of the answer.
+const (
+	maxFields       = 200
+	maxFieldLength  = 1 << 10
+	maxFieldSegment = 100
+)
 
-func (e *FieldError) Error() string {
-	return fmt.Sprintf("Invalid field \"%s\", array type fields are not supported", e.Field)
+// FieldError is a choice that cannot be made; the message is part of the wire
+// format, where the contract has one (contract catalog 4.7).
+type FieldError struct{ message string }
+
+func (e *FieldError) Error() string { return e.message }
+
+// checkField says what is wrong with a path. One that is too long is not quoted.
+func checkField(path string) error {
+	switch {
+	case len(path) > maxFieldLength:
+		return &FieldError{fmt.Sprintf("Invalid field, longer than %d bytes", maxFieldLength)}
+	case strings.Contains(path, "["):
+		return &FieldError{fmt.Sprintf("Invalid field \"%s\", array type fields are not supported", path)}
+	case strings.Count(path, ".") >= maxFieldSegment:
+		return &FieldError{fmt.Sprintf("Invalid field \"%s\", more than %d segments", path, maxFieldSegment)}
+	}
+	return nil
 }
 
 // ParseFields reads dotted paths, each parameter holding several between
-// commas. Without any it returns nil. The error is a *FieldError.
+// commas. It returns nil without a parameter, and an empty choice when the
+// parameters name nothing. The error is a *FieldError.
 func ParseFields(params []string) (Fields, error) {
-	var fields Fields
+	if len(params) == 0 {
+		return nil, nil
+	}
+	fields := Fields{}
 	for _, param := range params {
 		for path := range strings.SplitSeq(param, ",") {
 			path = strings.TrimSpace(path)
 			if path == "" {
 				continue
 			}
-			if strings.Contains(path, "[") {
-				return nil, &FieldError{Field: path}
+			if err := checkField(path); err != nil {
+				return nil, err
 			}
-			fields = append(fields, strings.Split(path, "."))
+			if len(fields) == maxFields {
+				return nil, &FieldError{fmt.Sprintf("Too many fields, at most %d are supported", maxFields)}
+			}
+			fields = append(fields, path)
 		}
 	}
 	return fields, nil
@@ -70,16 +97,18 @@ type cut struct {
 	keep []kept
 }
 
-// mark keeps what a path leads to from object i. Keys may hold dots: every way
-// to join segments is tried, short ones first, until one leads somewhere.
-func (c *cut) mark(i int, path []string) bool {
-	if len(path) == 0 {
-		c.keep[i] = whole
-		return true
-	}
-	for n := 1; n <= len(path); n++ {
-		m := c.doc.Member(i, strings.Join(path[:n], "."))
-		if m < 0 || !c.mark(m, path[n:]) {
+// mark keeps what a path leads to from object i. Keys may hold dots: every
+// member that the path can go through is tried, the one with the shortest key
+// first, until one leads somewhere.
+func (c *cut) mark(i int, path string) bool {
+	for n := -1; ; {
+		var m int
+		if m, n = c.lead(i, path, n); m < 0 {
+			return false
+		}
+		if n == len(path) {
+			c.keep[m] = whole
+		} else if !c.mark(m, path[n+1:]) {
 			continue
 		}
 		if c.keep[i] == dropped {
@@ -87,7 +116,26 @@ func (c *cut) mark(i int, path []string) bool {
 		}
 		return true
 	}
-	return false
+}
+
+// lead finds the member of object i whose key is the beginning of the path, up
+// to a dot or to the end: the shortest that is longer than least, and of equal
+// ones the last, as Member does. It goes by the object's keys and not by the
+// path's segments, of which a caller can send as many as it likes.
+func (c *cut) lead(i int, path string, least int) (member, length int) {
+	member, length = -1, len(path)
+	if c.doc.Node(i).Kind != jsondoc.Object {
+		return member, length
+	}
+	c.doc.Children(i, func(m int) bool {
+		key := c.doc.Key(m)
+		n := len(key)
+		if n > least && n <= length && path[:n] == string(key) && (n == len(path) || path[n] == '.') {
+			member, length = m, n
+		}
+		return true
+	})
+	return member, length
 }
 
 func (c *cut) append(dst []byte, i int) []byte {

@@ -2,7 +2,6 @@ package view
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/RoaringBitmap/roaring/v2"
@@ -66,28 +65,29 @@ func (e *FilterError) Error() string {
 // one are alternatives again (contract catalog 4.5). Without any statement it
 // returns nil, which matches everything. The error is a *FilterError.
 func ParseFilter(params []string) (Filter, error) {
-	var any Any
+	var out Any
 	for _, param := range params {
 		all, err := parseStatements(param)
 		if err != nil {
 			return nil, err
 		}
 		if len(all) > 0 {
-			any = append(any, all)
+			out = append(out, all)
 		}
 	}
-	switch len(any) {
+	switch len(out) {
 	case 0:
 		return nil, nil
 	case 1:
-		return any[0], nil
+		return out[0], nil
 	}
-	return any, nil
+	return out, nil
 }
 
 func parseStatements(param string) (All, error) {
 	var (
 		keys   []string
+		seen   = make(map[string]bool)
 		values = make(map[string][]string)
 	)
 	for statement := range strings.SplitSeq(param, ",") {
@@ -100,7 +100,8 @@ func parseStatements(param string) (All, error) {
 		if key == "" {
 			return nil, &FilterError{Statement: statement}
 		}
-		if !slices.Contains(keys, key) {
+		if !seen[key] {
+			seen[key] = true
 			keys = append(keys, key)
 		}
 		if hasValue {

@@ -266,41 +266,6 @@ func TestOrder(t *testing.T) {
 	}
 }
 
-func TestFields(t *testing.T) {
-	t.Parallel()
-	v := loaded(t, 1, row("a:b/c", "u", `{"kind":"A","metadata":{"name":"c","annotations":{"acme.com/x":"1","acme":{"com/x":"2"},"acme.com/y.z":"3"},"tags":["t"],"null":null}}`))
-	e := byRef(v, "a:b/c")
-	tests := []struct {
-		fields []string
-		want   string
-	}{
-		{[]string{"metadata.name"}, `{"metadata":{"name":"c"}}`},
-		{[]string{"kind,metadata.name"}, `{"metadata":{"name":"c"},"kind":"A"}`},
-		{[]string{"kind", " metadata.uid "}, `{"metadata":{"uid":"u"},"kind":"A"}`},
-		{[]string{"Kind"}, `{}`},
-		{[]string{"metadata.tags,metadata.none"}, `{"metadata":{"tags":["t"]}}`},
-		{[]string{"metadata.tags.0"}, `{}`},
-		{[]string{"metadata.null"}, `{"metadata":{"null":null}}`},
-		{[]string{"metadata.annotations.acme.com/x"}, `{"metadata":{"annotations":{"acme":{"com/x":"2"}}}}`},
-		{[]string{"metadata.annotations.acme.com/y.z"}, `{"metadata":{"annotations":{"acme.com/y.z":"3"}}}`},
-		{[]string{"relations"}, `{"relations":[]}`},
-		{[]string{"metadata.annotations.acme,metadata.annotations"}, `{"metadata":{"annotations":{"acme.com/x":"1","acme":{"com/x":"2"},"acme.com/y.z":"3"}}}`},
-	}
-	for _, tt := range tests {
-		fields, err := view.ParseFields(tt.fields)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if diff := cmp.Diff(tt.want, string(e.AppendJSON(nil, fields))); diff != "" {
-			t.Errorf("%v: %s", tt.fields, diff)
-		}
-	}
-	if _, err := view.ParseFields([]string{"kind,metadata.tags[0]"}); err == nil ||
-		err.Error() != `Invalid field "metadata.tags[0]", array type fields are not supported` {
-		t.Errorf("got %v", err)
-	}
-}
-
 func TestLookups(t *testing.T) {
 	t.Parallel()
 	v := loaded(t, 1, component("cart", "Abc-1", ""))

@@ -4,7 +4,7 @@
 // without being decoded.
 //
 // It accepts exactly what encoding/json accepts, except for documents nested
-// deeper than MaxDepth. It does not change documents and does not know entities.
+// deeper than MaxDepth or longer than 2 GiB. It does not change documents and does not know entities.
 //
 //	var doc jsondoc.Doc
 //	err := doc.Parse([]byte(`{"kind":"API"}`))
@@ -15,6 +15,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 )
 
 // MaxDepth is how deep objects and arrays may be nested.
@@ -54,12 +55,18 @@ type Doc struct {
 	nodes []Node
 }
 
-var errDepth = fmt.Errorf("json: nested deeper than %d", MaxDepth)
+var (
+	errDepth  = fmt.Errorf("json: nested deeper than %d", MaxDepth)
+	errLength = errors.New("json: longer than 2 GiB")
+)
 
 // Parse reads src, which the Doc then refers to: src must not change while the
 // Doc is used. Node 0 is the root.
 func (d *Doc) Parse(src []byte) error {
 	d.src, d.nodes = src, d.nodes[:0]
+	if len(src) >= math.MaxInt32 {
+		return errLength // offsets are of 32 bits
+	}
 	p := parser{src: src, doc: d}
 	p.space()
 	if err := p.value(0); err != nil {
@@ -185,7 +192,7 @@ func (p *parser) value(depth int) error {
 		return errDepth
 	}
 	at := len(p.doc.nodes)
-	p.doc.nodes = append(p.doc.nodes, Node{Start: int32(p.pos)})
+	p.doc.nodes = append(p.doc.nodes, Node{Start: int32(p.pos)}) //nolint:gosec // Parse bounds the source
 	var (
 		kind    Kind
 		escaped bool
@@ -214,7 +221,7 @@ func (p *parser) value(depth int) error {
 		return err
 	}
 	n := &p.doc.nodes[at]
-	n.Kind, n.escaped, n.End, n.Next = kind, escaped, int32(p.pos), int32(len(p.doc.nodes))
+	n.Kind, n.escaped, n.End, n.Next = kind, escaped, int32(p.pos), int32(len(p.doc.nodes)) //nolint:gosec // Parse bounds the source
 	return nil
 }
 
@@ -229,12 +236,12 @@ func (p *parser) object(depth int) error {
 		if p.peek() != '"' {
 			return p.unexpected()
 		}
-		keyStart := int32(p.pos + 1)
+		keyStart := int32(p.pos + 1) //nolint:gosec // Parse bounds the source
 		escaped, err := p.str()
 		if err != nil {
 			return err
 		}
-		keyEnd := int32(p.pos - 1)
+		keyEnd := int32(p.pos - 1) //nolint:gosec // Parse bounds the source
 		p.space()
 		if p.peek() != ':' {
 			return p.unexpected()
