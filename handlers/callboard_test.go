@@ -39,7 +39,7 @@ func (f *fixture) delivery(d storage.Delivery) {
 	f.t.Helper()
 	d.ReceivedAt = began
 	f.tx(func(ctx context.Context, tx storage.Tx) error {
-		_, err := tx.AddDelivery(ctx, d)
+		_, err := tx.AddDeliveries(ctx, []storage.Delivery{d})
 		return err
 	})
 }
@@ -191,6 +191,35 @@ func TestRepositoryWhy(t *testing.T) {
 	}
 }
 
+// A push that fails leaves the stored head alone; the message knows better.
+func TestBehindByAPushThatFails(t *testing.T) {
+	t.Parallel()
+	f := setup(t, shop()...)
+	f.repository(storage.Repository{ID: 1, Host: "github.com", Owner: "acme", Name: "one", State: storage.RepositoryActive, Discovered: true,
+		AppliedSHA: "1111111111111111", AppliedAt: began, HeadSHA: "1111111111111111", HeadAt: began})
+	var ids []int64
+	f.tx(func(ctx context.Context, tx storage.Tx) (err error) {
+		ids, err = tx.AddMessages(ctx, []storage.Message{{Topic: event.TopicRefresh, Key: "github.com/1", Payload: json.RawMessage(`{"head":"2222222222222222"}`), CreatedAt: began.Add(time.Second)}})
+		if err != nil {
+			return err
+		}
+		return tx.RetryMessages(ctx, ids, time.Now().Add(time.Hour), "GitHub answers 500")
+	})
+	check := func(when string) {
+		t.Helper()
+		got := decode[callboard.RepositoryDetail](t, f, "GET", "/repositories/acme/one")
+		if !got.Behind || got.Head != "2222222222222222" || got.Applied != "1111111111111111" || !got.HeadAt.Equal(began.Add(time.Second)) || got.LagMs <= 0 ||
+			!strings.Contains(strings.Join(got.Why, "\n"), "Commit 2222222222 is known since 2026-11-01T12:00:01Z, but the catalog still shows 1111111111.") {
+			t.Errorf("%s: %+v, %q", when, got.Repository, got.Why)
+		}
+	}
+	check("while it waits for another attempt")
+	f.tx(func(ctx context.Context, tx storage.Tx) error {
+		return tx.ParkMessages(ctx, ids, time.Now(), "it never works")
+	})
+	check("after it was given up")
+}
+
 func TestRefresh(t *testing.T) {
 	t.Parallel()
 	f := setup(t, shop()...)
@@ -259,6 +288,7 @@ func TestCallboardErrors(t *testing.T) {
 		{"GET", "/deliveries?stat=x", 400, input, "Unknown query parameter 'stat'"},
 		{"GET", "/deliveries?state=done", 400, input, "Unknown state 'done', expected one of [received applied unchanged ignored failed parked]"},
 		{"GET", "/deliveries?limit=0", 400, input, "Query parameter 'limit' must be a number from 1 to 1000"},
+		{"GET", "/deliveries?limit=%2B1", 400, input, "Query parameter 'limit' must be a number from 1 to 1000"},
 		{"GET", "/deliveries?limit=1001", 400, input, "Query parameter 'limit' must be a number from 1 to 1000"},
 		{"GET", "/deliveries?event=a&event=b", 400, input, "Query parameter 'event' is given more than once"},
 		{"GET", "/deliveries/none", 404, missing, "No delivery with GUID none"},

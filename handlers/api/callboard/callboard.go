@@ -83,7 +83,7 @@ func readLimit(q url.Values) (int, error) {
 		return limitDefault, nil
 	}
 	n, err := strconv.Atoi(s)
-	if err != nil || n < 1 || n > limitMax {
+	if err != nil || n < 1 || n > limitMax || s[0] == '+' {
 		return 0, respond.Input("Query parameter 'limit' must be a number from 1 to %d", limitMax)
 	}
 	return n, nil

@@ -170,20 +170,20 @@ func (a *API) nameOf(ctx context.Context, id int64, known map[int64]string) (str
 }
 
 // addMessages finds the refreshes that are not done, under both keys that a
-// repository can have, also those that are due later.
+// repository can have, also those that are due later and those given up, and
+// takes the heads that they tell of into account.
 func (a *API) addMessages(ctx context.Context, repo storage.Repository, out *RepositoryDetail) error {
 	byID := refreshOf(repo)
 	byName := byID
 	byName.RepositoryID = 0
 	keys := []string{event.RefreshKey(byID), event.RefreshKey(byName)}
+	var waiting []storage.Message
 	for _, key := range keys {
 		msgs, err := a.store.PendingMessages(ctx, event.TopicRefresh, key, a.now().AddDate(100, 0, 0))
 		if err != nil {
 			return err
 		}
-		for _, m := range msgs {
-			out.Messages = append(out.Messages, newMessage(m))
-		}
+		waiting = append(waiting, msgs...)
 	}
 	parked, err := a.store.ParkedMessages(ctx, searchedParked)
 	if err != nil {
@@ -191,9 +191,13 @@ func (a *API) addMessages(ctx context.Context, repo storage.Repository, out *Rep
 	}
 	for _, m := range parked {
 		if m.Topic == event.TopicRefresh && slices.Contains(keys, m.Key) {
-			out.Messages = append(out.Messages, newMessage(m))
+			waiting = append(waiting, m)
 		}
 	}
+	for _, m := range waiting {
+		out.Messages = append(out.Messages, newMessage(m))
+	}
+	out.hear(waiting, a.now())
 	return nil
 }
 

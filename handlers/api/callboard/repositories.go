@@ -40,7 +40,8 @@ type Repository struct {
 	Head      string    `json:"head,omitempty"`
 	HeadAt    time.Time `json:"headAt,omitzero"`
 	// Behind says that the head is not applied; LagMs is then how long ago it
-	// was heard of, and otherwise how long it took from there to applied.
+	// was heard of, and otherwise how long it took from there to applied. Of
+	// pushes that wait or failed only the answer for a single repository knows.
 	Behind bool  `json:"behind"`
 	LagMs  int64 `json:"lagMs"`
 	// Error is why the last refresh failed.
@@ -55,7 +56,7 @@ func newRepository(r storage.Repository, now time.Time) Repository {
 		InstallationID: r.InstallationID, Discovered: r.Discovered, State: r.State,
 		Applied: r.AppliedSHA, AppliedAt: utc(r.AppliedAt), Head: r.HeadSHA, HeadAt: utc(r.HeadAt),
 		Error: r.Error, ErrorAt: utc(r.ErrorAt),
-		Behind: r.HeadSHA != "" && r.HeadSHA != r.AppliedSHA,
+		Behind: r.HeadSHA != "" && r.HeadSHA != r.AppliedSHA && r.State != storage.RepositoryRemoved,
 	}
 	end := r.AppliedAt
 	if out.Behind {
@@ -65,6 +66,28 @@ func newRepository(r storage.Repository, now time.Time) Repository {
 		out.LagMs = end.Sub(r.HeadAt).Milliseconds()
 	}
 	return out
+}
+
+// hear takes refreshes into account that are not done. The stored head is only
+// written together with what is applied, so the newest push among them may tell
+// of a newer one. One that was heard of before what is applied was is outdated:
+// a refresh reads the newest tree, whoever asked for it.
+func (r *Repository) hear(waiting []storage.Message, now time.Time) {
+	var (
+		head string
+		at   time.Time
+	)
+	for _, m := range waiting {
+		var told event.Refresh
+		if json.Unmarshal(m.Payload, &told) == nil && told.Head != "" && !m.CreatedAt.Before(at) {
+			head, at = told.Head, m.CreatedAt
+		}
+	}
+	if head == "" || head == r.Applied || !at.After(r.HeadAt) || r.State == storage.RepositoryRemoved {
+		return
+	}
+	r.Behind, r.Head, r.HeadAt = true, head, utc(at)
+	r.LagMs = max(0, now.Sub(at).Milliseconds())
 }
 
 // Repositories is GET repositories, by host, owner and name.

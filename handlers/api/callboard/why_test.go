@@ -1,6 +1,7 @@
 package callboard
 
 import (
+	"encoding/json"
 	"testing"
 	"time"
 
@@ -75,12 +76,50 @@ func TestLag(t *testing.T) {
 		{"applied", storage.Repository{HeadSHA: "a", AppliedSHA: "a", HeadAt: at, AppliedAt: at.Add(30 * time.Millisecond)}, false, 30},
 		{"behind", storage.Repository{HeadSHA: "b", AppliedSHA: "a", HeadAt: at, AppliedAt: at.Add(-time.Hour)}, true, 2000},
 		{"applied without a push", storage.Repository{AppliedSHA: "a", AppliedAt: at}, false, 0},
+		{"removed", storage.Repository{HeadSHA: "b", AppliedSHA: "a", HeadAt: at, State: storage.RepositoryRemoved}, false, 0},
 		{"heard of later than applied", storage.Repository{HeadSHA: "a", AppliedSHA: "a", HeadAt: at, AppliedAt: at.Add(-time.Second)}, false, 0},
 	}
 	for _, tt := range tests {
 		got := newRepository(tt.in, at.Add(2*time.Second))
 		if got.Behind != tt.behind || got.LagMs != tt.lag {
 			t.Errorf("%s: behind %v, lag %d", tt.name, got.Behind, got.LagMs)
+		}
+	}
+}
+
+func TestHear(t *testing.T) {
+	t.Parallel()
+	at := time.Date(2026, 11, 1, 12, 0, 0, 0, time.UTC)
+	applied := storage.Repository{State: storage.RepositoryActive, HeadSHA: "a", AppliedSHA: "a", HeadAt: at, AppliedAt: at.Add(30 * time.Millisecond)}
+	removed := applied
+	removed.State = storage.RepositoryRemoved
+	told := func(payload string, after time.Duration) storage.Message {
+		return storage.Message{Payload: json.RawMessage(payload), CreatedAt: at.Add(after)}
+	}
+	tests := []struct {
+		name    string
+		repo    storage.Repository
+		waiting []storage.Message
+		behind  bool
+		head    string
+		lag     int64
+	}{
+		{"nothing waits", applied, nil, false, "a", 30},
+		{"a push that fails", applied, []storage.Message{told(`{"head":"b"}`, time.Second)}, true, "b", 9000},
+		{"the newest counts", applied, []storage.Message{told(`{"head":"c"}`, 2*time.Second), told(`{"head":"b"}`, time.Second)}, true, "c", 8000},
+		{"pushed back", applied, []storage.Message{told(`{"head":"b"}`, time.Second), told(`{"head":"a"}`, 2*time.Second)}, false, "a", 30},
+		{"the applied one", applied, []storage.Message{told(`{"head":"a"}`, time.Second)}, false, "a", 30},
+		{"given up, and a later refresh was applied", applied, []storage.Message{told(`{"head":"b"}`, -time.Second)}, false, "a", 30},
+		{"no push", applied, []storage.Message{told(`{"look":true}`, time.Second), told(`"?"`, time.Second)}, false, "a", 30},
+		{"never applied", storage.Repository{State: storage.RepositoryActive}, []storage.Message{told(`{"head":"b"}`, time.Second)}, true, "b", 9000},
+		{"removed", removed, []storage.Message{told(`{"head":"b"}`, time.Second)}, false, "a", 30},
+	}
+	for _, tt := range tests {
+		now := at.Add(10 * time.Second)
+		got := newRepository(tt.repo, now)
+		got.hear(tt.waiting, now)
+		if got.Behind != tt.behind || got.Head != tt.head || got.LagMs != tt.lag {
+			t.Errorf("%s: behind %v, head %s, lag %d", tt.name, got.Behind, got.Head, got.LagMs)
 		}
 	}
 }
