@@ -10,10 +10,11 @@ import (
 	"testing"
 	"testing/synctest"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"github.com/callboard/callboard/handlers"
 	"github.com/callboard/callboard/storage"
 	"github.com/callboard/callboard/storage/view"
-	"github.com/prometheus/client_golang/prometheus"
 )
 
 // Answers of the endpoints, the worked examples of contract 4.8, 4.10, 4.12 and 4.17 among them.
@@ -44,6 +45,9 @@ func TestCatalogAnswers(t *testing.T) {
 		{"example of 4.17, one ref twice", "POST", "/entities/by-refs?filter=kind=component", byRefs,
 			`{"items":[{"kind":"Component","metadata":{"name":"cart"}},null,null,{"kind":"Component","metadata":{"name":"cart"}}]}`},
 		{"refs match exactly", "POST", "/entities/by-refs", `{"entityRefs":["API:Default/cart-api","component:web",""],"x":1}`, `{"items":[null,null,null]}`},
+		{"as large as allowed", "POST", "/entities/by-refs", `{"entityRefs":["` + strings.Repeat("x", 100<<10-19) + `"]}`, `{"items":[null]}`},
+		{"fields that name nothing", "GET", "/entities?filter=kind=api&fields=,", "", `[{}]`},
+		{"an empty list of fields", "POST", "/entities/by-refs", `{"entityRefs":["component:default/gone"],"fields":[]}`, `{"items":[null]}`},
 		{"no refs", "POST", "/entities/by-refs", `{"entityRefs":[]}`, `{"items":[]}`},
 		{"example of 4.17", "GET", "/entity-facets?facet=kind&facet=metadata.tags&filter=relations.ownedby=group:default/team-a", "",
 			`{"facets":{"kind":[{"value":"API","count":1},{"value":"Component","count":2}],"metadata.tags":[{"value":"go","count":2},{"value":"java","count":1}]}}`},
@@ -83,8 +87,12 @@ func TestCatalogErrors(t *testing.T) {
 		{"GET", "/entities?filter", "", 400, input, "Empty value found for query parameter 'filter'"},
 		{"GET", "/entities?filter=kind%3Dapi,%20=x", "", 400, input, "Invalid filter, '=x' is not a valid statement (expected a string on the form a=b or a= or a)"},
 		{"GET", "/entities?fields=metadata.tags[0]", "", 400, input, `Invalid field "metadata.tags[0]", array type fields are not supported`},
+		{"GET", "/entities?fields=" + strings.Repeat("a.", 200_000), "", 400, input, "Invalid field, longer than 1024 bytes"},
+		{"GET", "/entities?fields=", "", 400, input, "Empty value found for query parameter 'fields'"},
 		{"GET", "/entities?limit=x", "", 400, input, "request/query/limit must be integer"},
 		{"GET", "/entities?limit=1.5", "", 400, input, "request/query/limit must be integer"},
+		{"GET", "/entities?limit=%2B1", "", 400, input, "request/query/limit must be integer"},
+		{"GET", "/entities?offset=+1", "", 400, input, "request/query/offset must be integer"},
 		{"GET", "/entities?limit=99999999999999999999", "", 400, input, "request/query/limit must be integer"},
 		{"GET", "/entities?limit=-1", "", 400, input, "request/query/limit must be >= 0"},
 		{"GET", "/entities?limit=0", "", 400, input, "Invalid limit, must be greater than zero"},
@@ -113,7 +121,11 @@ func TestCatalogErrors(t *testing.T) {
 		{"POST", "/entities/by-refs", `{"entityRefs":[],"fields":["a[0]"]}`, 400, input, `Invalid field "a[0]", array type fields are not supported`},
 		{"POST", "/entities/by-refs", `{"entityRefs":`, 400, input, "unexpected end of JSON input"},
 		{"POST", "/entities/by-refs?fields=x", `{}`, 400, input, "Unknown query parameter 'fields'"},
-		{"POST", "/entities/by-refs", `{"entityRefs":["` + strings.Repeat("x", 1<<20) + `"]}`, 400, input, "request entity too large"},
+		{"POST", "/entities/by-refs", `{"entityRefs":["` + strings.Repeat("x", 100<<10-18) + `"]}`, 400, input, "request entity too large"},
+		{"POST", "/entities/by-refs", `{"entityRefs":[],"query":"x"}`, 400, input, "request/body/query must be object"},
+		{"POST", "/entities/by-refs", `{"entityRefs":[],"query":null}`, 400, input, "request/body/query must be object"},
+		{"POST", "/entities/by-refs", `{"entityRefs":[],"query": []}`, 400, input, "request/body/query must be object"},
+		{"POST", "/entities/by-refs", `{"entityRefs":[],"query": {"kind":"api"}}`, 501, "NotImplementedError", "Predicates in 'query' are not supported yet, use the filter parameter"},
 		{"POST", "/entities/by-refs", `{"entityRefs":[],"query":{"kind":"api"}}`, 501, "NotImplementedError", "Predicates in 'query' are not supported yet, use the filter parameter"},
 		{"GET", "/entity-facets", "", 400, input, "request/query must have required property 'facet'"},
 		{"GET", "/entity-facets?facet=kind&limit=1", "", 400, input, "Unknown query parameter 'limit'"},
@@ -200,6 +212,8 @@ func TestUnknownRoutes(t *testing.T) {
 		{"POST", "/api/catalog/entities"}, {"PUT", "/api/catalog/entities/by-refs"}, {"GET", "/api/catalog/entities/by-refs"},
 		{"GET", "/api/nothing"}, {"GET", "/api/callboard/nothing"}, {"GET", "/nothing"}, {"POST", "/"},
 		{"GET", "/api/catalog/entities/by-name/component/default"},
+		{"GET", "/api/catalog/entities/by-name/component//x"}, {"GET", "//api/catalog/entities"}, {"GET", "/api/catalog//entities"},
+		{"GET", "/api/catalog/entities//"}, {"GET", "/api/./catalog/entities"}, {"GET", "/api/x/../catalog/entities"}, {"POST", "/api//callboard/status"},
 	}
 	for _, tt := range tests {
 		if w := f.do(tt.method, tt.path, ""); w.Code != 404 || w.Body.Len() != 0 {

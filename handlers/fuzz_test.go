@@ -19,7 +19,7 @@ func checkAnswer(t *testing.T, what string, w *httptest.ResponseRecorder) {
 func FuzzEntitiesQuery(f *testing.F) {
 	for _, s := range []string{
 		"filter=kind=component&fields=metadata.name&limit=2", "after=eyJsaW1pdCI6Miwib2Zmc2V0IjoyfQ%3D%3D", "order=desc:metadata.tags&offset=1",
-		"filter[]=a&filter=b,=c", "%zz", "a=b=c;d", "limit=9223372036854775807&offset=9223372036854775807", "after=eyJsaW1pdCI6OTIyMzM3MjAzNjg1NDc3NTgwNywib2Zmc2V0Ijo5MjIzMzcyMDM2ODU0Nzc1ODA3fQ==",
+		"filter[]=a&filter=b,=c", "%zz", "a=b=c;d", "fields=" + strings.Repeat("a.", 200_000), "fields=,", "limit=%2B1", "limit=9223372036854775807&offset=9223372036854775807", "after=eyJsaW1pdCI6OTIyMzM3MjAzNjg1NDc3NTgwNywib2Zmc2V0Ijo5MjIzMzcyMDM2ODU0Nzc1ODA3fQ==",
 	} {
 		f.Add(s)
 	}
@@ -39,7 +39,7 @@ func FuzzEntitiesQuery(f *testing.F) {
 }
 
 func FuzzByRefsBody(f *testing.F) {
-	for _, s := range []string{`{"entityRefs":["component:default/cart"],"fields":["kind"]}`, `{"entityRefs":[1]}`, `[]`, `{`, `{"entityRefs":["a"],"fields":["a..b",""]}`} {
+	for _, s := range []string{`{"entityRefs":["component:default/cart"],"fields":["kind"]}`, `{"entityRefs":[1]}`, `{"entityRefs":[],"query":"x"}`, `[]`, `{`, `{"entityRefs":["a"],"fields":["a..b",""]}`} {
 		f.Add(s)
 	}
 	h := setup(f, shop()...)

@@ -8,6 +8,8 @@ package handlers
 import (
 	"log/slog"
 	"net/http"
+	"path"
+	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -56,9 +58,10 @@ type route struct {
 const (
 	catalogMount   = "/api/catalog"
 	callboardMount = "/api/callboard"
-	// maxBody bounds what an API reads. The reference's 100 KiB is less than
-	// its own client sends in by-refs (contract catalog 4.10).
-	maxBody = 1 << 20
+	// maxBody bounds what an API reads (contract catalog 4.1); clients split
+	// by-refs at about 90 KiB (4.10). bodyWait is how long a body may take.
+	maxBody  = 100 << 10
+	bodyWait = 10 * time.Second
 )
 
 func routes(d Deps) []route {
@@ -102,16 +105,22 @@ func routes(d Deps) []route {
 
 // New puts the routes and what surrounds them together.
 func New(d Deps) http.Handler {
-	mux := http.NewServeMux()
+	var (
+		mux     = http.NewServeMux()
+		table   = routes(d)
+		ownLine []string // patterns of handlers that log for themselves
+	)
 	crossOrigin := http.NewCrossOriginProtection()
 	crossOrigin.SetDenyHandler(respond.Adapter{Log: d.Log, Mount: callboardMount}.Handler(
 		func(http.ResponseWriter, *http.Request) error {
 			return respond.NotAllowed("Cross-origin request refused")
 		}))
-	limit := middleware.LimitBody(maxBody)
-	for _, r := range routes(d) {
+	limit := middleware.LimitBody(maxBody, bodyWait)
+	for _, r := range table {
 		h := r.handler
-		if r.scope != webhook {
+		if r.scope == webhook {
+			ownLine = append(ownLine, pattern(r))
+		} else {
 			h = limit(h)
 		}
 		if r.scope == change {
@@ -121,14 +130,38 @@ func New(d Deps) http.Handler {
 	}
 	// Whatever is not in the table, a wrong method included: 404 without a body
 	// (contract catalog 4.1).
-	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNotFound) })
+	unknown := limit(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNotFound) }))
+	mux.Handle(unknownPattern, unknown)
 	return middleware.Chain(mux,
-		fold,
+		fold(table),
 		middleware.SecurityHeaders,
-		middleware.Observe(d.Log, d.Metrics),
+		middleware.Observe(d.Log, d.Metrics, ownLine...),
 		middleware.Compress,
 		middleware.Recover(d.Log),
+		onlyClean(unknown),
 	)
+}
+
+// unknownPattern is where all requests go that no route takes.
+const unknownPattern = "/"
+
+// onlyClean takes paths with empty or dotted segments for unknown: a mux would
+// redirect them to what it thinks was meant, with a page of HTML.
+func onlyClean(unknown http.Handler) middleware.Middleware {
+	return func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			given := r.URL.EscapedPath()
+			if len(given) > 1 {
+				given = strings.TrimSuffix(given, "/") // which path.Clean takes off too
+			}
+			if given != path.Clean(given) || !strings.HasPrefix(given, "/") {
+				r.Pattern = unknownPattern // as the mux would say
+				unknown.ServeHTTP(w, r)
+				return
+			}
+			next.ServeHTTP(w, r)
+		})
+	}
 }
 
 func pattern(r route) string {

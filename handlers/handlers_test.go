@@ -1,10 +1,20 @@
 package handlers_test
 
 import (
+	"bytes"
 	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"os"
 	"strings"
 	"testing"
 
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/callboard/callboard/handlers"
+	"github.com/callboard/callboard/handlers/webhook"
 	"github.com/callboard/callboard/storage"
 )
 
@@ -82,12 +92,80 @@ func TestWebhookRoutes(t *testing.T) {
 	t.Parallel()
 	f := setup(t, shop()...)
 	large := strings.Repeat("x", 2<<20) // beyond the cap of the APIs
-	for _, path := range []string{"/api/events/http/github", "/webhooks/github", "/webhooks/github/"} {
+	for _, path := range []string{"/api/events/http/github", "/webhooks/github", "/webhooks/github/", "/API/Events/http/GitHub", "/Webhooks/GitHub"} {
 		if w := f.do("POST", path, large, "Sec-Fetch-Site", "cross-site"); w.Code != 202 {
 			t.Errorf("%s: %d", path, w.Code)
 		}
 		if w := f.do("PUT", path, "x"); w.Header().Get("Got") != "PUT" {
 			t.Errorf("%s: a wrong method must reach the webhook handler, which has words for it", path)
+		}
+	}
+}
+
+// Words of the table match in any case, at any depth; parameters stay as given.
+func TestFolding(t *testing.T) {
+	t.Parallel()
+	f := setup(t, shop()...)
+	tests := []struct {
+		method, path string
+		status       int
+		contains     string
+	}{
+		{"GET", "/API/Callboard/Deliveries/Replay", 404, "No delivery with GUID Replay"},
+		{"POST", "/api/callboard/DELIVERIES/HTTP/REPLAY/", 404, "No delivery with GUID HTTP"},
+		{"GET", "/api/callboard/Repositories/Entities/GitHub", 404, "No repository Entities/GitHub"},
+		{"POST", "/api/callboard/repositories/Acme/One/Refresh", 404, "No repository Acme/One"},
+		{"GET", "/api/catalog/Entities/By-UID/By-Name", 404, "No entity with uid By-Name"},
+		{"GET", "/Api/Catalog/Entities/By-Name/Component/DEFAULT/Cart", 200, `"uid":"c-4"`},
+		{"GET", "/.Backstage/Health/V1/Liveness", 200, "ok"},
+		{"GET", "/Metrics", 200, "callboard_"},
+		{"GET", "/{}", 404, ""},
+	}
+	for _, tt := range tests {
+		if w := f.do(tt.method, tt.path, ""); w.Code != tt.status || !strings.Contains(w.Body.String(), tt.contains) {
+			t.Errorf("%s %s: %d %.200s", tt.method, tt.path, w.Code, w.Body)
+		}
+	}
+}
+
+// broken is a body that ends with an error.
+type broken struct{ err error }
+
+func (b broken) Read([]byte) (int, error) { return 0, b.err }
+
+// What a client does wrong is the client's failure, and one line at level info;
+// a refused delivery has the webhook handler's own line and no second.
+func TestOneLineForARefusedRequest(t *testing.T) {
+	t.Parallel()
+	f := setup(t, shop()...)
+	tests := []struct {
+		name, path, contentType string
+		body                    error
+		status                  int
+		message, line           string
+	}{
+		{"aborted", "/api/catalog/entities/by-refs", "application/json", io.ErrUnexpectedEOF, 400, `"InputError","message":"request aborted"`, "level=INFO msg=request "},
+		{"late", "/api/catalog/entities/by-refs", "application/json", fmt.Errorf("read tcp: %w", os.ErrDeadlineExceeded), 408, `"RequestTimeoutError","message":"the body did not arrive in time"`, "level=INFO msg=request "},
+		{"too large", "/api/catalog/entities/by-refs", "application/json", &http.MaxBytesError{Limit: 1}, 400, `"InputError","message":"request entity too large"`, "level=INFO msg=request "},
+		{"refused delivery", "/webhooks/github", "text/plain", io.EOF, 415, "must be application/json", `level=WARN msg="delivery refused" `},
+	}
+	for _, tt := range tests {
+		var log bytes.Buffer
+		logger := slog.New(slog.NewTextHandler(&log, nil))
+		hook, err := webhook.New(webhook.Config{Secrets: []string{"s"}}, nil, logger)
+		if err != nil {
+			t.Fatal(err)
+		}
+		h := handlers.New(handlers.Deps{Store: f.store, View: f.view, Webhook: hook, Metrics: prometheus.NewRegistry(), Log: logger})
+		r := httptest.NewRequest("POST", tt.path, broken{tt.body})
+		r.Header.Set("Content-Type", tt.contentType)
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, r)
+		if w.Code != tt.status || !strings.Contains(w.Body.String(), tt.message) {
+			t.Errorf("%s: %d %s", tt.name, w.Code, w.Body)
+		}
+		if strings.Count(log.String(), "\n") != 1 || !strings.Contains(log.String(), tt.line) {
+			t.Errorf("%s: the log is %s", tt.name, log.String())
 		}
 	}
 }

@@ -1,5 +1,5 @@
 // Package middleware holds what every request passes through: security headers,
-// the log line and the metrics, compression, recovery from panics, and the cap
+// the log line and the metrics, compression, recovery from panics, and the caps
 // on bodies. The order is decided where they are put together, in handlers.
 package middleware
 
@@ -65,22 +65,12 @@ func Recover(log *slog.Logger) Middleware {
 				if v == nil {
 					return
 				}
-				if v == http.ErrAbortHandler {
+				if v == http.ErrAbortHandler { //nolint:errorlint // net/http compares the panic's value so too
 					panic(v) // asked for: net/http closes the connection
 				}
 				err := fmt.Errorf("panic: %v\n%s", v, debug.Stack())
 				respond.Adapter{Log: log}.Fail(w, r, err)
 			}()
-			next.ServeHTTP(w, r)
-		})
-	}
-}
-
-// LimitBody bounds what a handler can read of a request.
-func LimitBody(n int64) Middleware {
-	return func(next http.Handler) http.Handler {
-		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			r.Body = http.MaxBytesReader(w, r.Body, n)
 			next.ServeHTTP(w, r)
 		})
 	}

@@ -3,6 +3,7 @@ package middleware
 import (
 	"log/slog"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -14,8 +15,9 @@ import (
 
 // Observe writes one log line and one observation for each request. The label
 // is the pattern of the route, so that there are as many series as routes.
-// What went well is logged at debug level: the metrics count it.
-func Observe(log *slog.Logger, metrics prometheus.Registerer) Middleware {
+// What went well is logged at debug level: the metrics count it. Handlers under
+// one of the patterns in ownLine write the request's one line themselves.
+func Observe(log *slog.Logger, metrics prometheus.Registerer, ownLine ...string) Middleware {
 	seconds := prometheus.NewHistogramVec(prometheus.HistogramOpts{
 		Name:    "callboard_http_request_duration_seconds",
 		Help:    "How long requests took, by route and status class.",
@@ -30,7 +32,7 @@ func Observe(log *slog.Logger, metrics prometheus.Registerer) Middleware {
 			took := time.Since(start)
 			seconds.WithLabelValues(r.Pattern, strconv.Itoa(rec.status/100)+"xx").Observe(took.Seconds())
 			level := levelOf(rec.status)
-			if !log.Enabled(r.Context(), level) {
+			if slices.Contains(ownLine, r.Pattern) || !log.Enabled(r.Context(), level) {
 				return
 			}
 			log.LogAttrs(r.Context(), level, "request",

@@ -21,12 +21,14 @@ type Error struct {
 
 func (e *Error) Error() string { return e.Name + ": " + e.Message }
 
-// statuses is the one table from error names to status codes (contract catalog 4.2).
+// statuses is the one table from error names to status codes (contract catalog
+// 4.2, which lets an error have a status of its own: RequestTimeoutError has).
 var statuses = map[string]int{
 	"InputError":              http.StatusBadRequest,
 	"AuthenticationError":     http.StatusUnauthorized,
 	"NotAllowedError":         http.StatusForbidden,
 	"NotFoundError":           http.StatusNotFound,
+	"RequestTimeoutError":     http.StatusRequestTimeout,
 	"ConflictError":           http.StatusConflict,
 	"NotModifiedError":        http.StatusNotModified,
 	"NotImplementedError":     http.StatusNotImplemented,
@@ -41,6 +43,9 @@ func NotFound(format string, args ...any) error { return named("NotFoundError", 
 
 // NotAllowed says that the caller may not do that.
 func NotAllowed(format string, args ...any) error { return named("NotAllowedError", format, args) }
+
+// Timeout says that the request took too long to arrive.
+func Timeout(format string, args ...any) error { return named("RequestTimeoutError", format, args) }
 
 // Conflict says that the state of things forbids it.
 func Conflict(format string, args ...any) error { return named("ConflictError", format, args) }

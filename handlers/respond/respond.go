@@ -44,17 +44,21 @@ func Bytes(w http.ResponseWriter, status int, body []byte) error {
 const flushAt = 64 << 10
 
 // List answers 200 with a JSON array of n elements that appendItem writes.
-func List(w http.ResponseWriter, n int, appendItem func(dst []byte, i int) []byte) error {
-	return Stream(w, "[", "]", n, appendItem)
+func List(w http.ResponseWriter, r *http.Request, n int, appendItem func(dst []byte, i int) []byte) error {
+	return Stream(w, r, "[", "]", n, appendItem)
 }
 
 // Stream answers 200 with n elements between two pieces of JSON. It sends them
-// as they come: a list of any length takes little memory.
-func Stream(w http.ResponseWriter, before, after string, n int, appendItem func(dst []byte, i int) []byte) error {
+// as they come: a list of any length takes little memory. It ends with its
+// client, also while nothing was sent yet.
+func Stream(w http.ResponseWriter, r *http.Request, before, after string, n int, appendItem func(dst []byte, i int) []byte) error {
 	w.Header().Set("Content-Type", ContentType)
 	w.WriteHeader(http.StatusOK)
 	buf := append(make([]byte, 0, 4<<10), before...)
 	for i := range n {
+		if r.Context().Err() != nil {
+			return nil // the client has gone; nobody is left to tell
+		}
 		if i > 0 {
 			buf = append(buf, ',')
 		}

@@ -33,6 +33,7 @@ func TestErrors(t *testing.T) {
 		{respond.Input("a %d", 1), 400, "InputError"},
 		{respond.NotAllowed("a 1"), 403, "NotAllowedError"},
 		{respond.NotFound("a 1"), 404, "NotFoundError"},
+		{respond.Timeout("a 1"), 408, "RequestTimeoutError"},
 		{respond.Conflict("a 1"), 409, "ConflictError"},
 		{respond.NotImplemented("a 1"), 501, "NotImplementedError"},
 		{respond.Unavailable("a 1"), 503, "ServiceUnavailableError"},
@@ -51,7 +52,7 @@ func TestErrors(t *testing.T) {
 func TestInternalErrorsAreMasked(t *testing.T) {
 	t.Parallel()
 	var log bytes.Buffer
-	w := serve(t, &log, httptest.NewRequest("GET", "/api/catalog/entities", nil), func(w http.ResponseWriter, r *http.Request) error {
+	w := serve(t, &log, httptest.NewRequest("GET", "/api/catalog/entities", nil), func(w http.ResponseWriter, _ *http.Request) error {
 		w.Header().Set("ETag", `"x"`)
 		return errors.New("password=hunter2")
 	})
@@ -100,12 +101,29 @@ func TestUnencodableIsAnError(t *testing.T) {
 func TestList(t *testing.T) {
 	t.Parallel()
 	for _, n := range []int{0, 1, 3, 20000} {
-		w := serve(t, io.Discard, httptest.NewRequest("GET", "/", nil), func(w http.ResponseWriter, _ *http.Request) error {
-			return respond.List(w, n, func(dst []byte, i int) []byte { return append(dst, "1234567"...) })
+		w := serve(t, io.Discard, httptest.NewRequest("GET", "/", nil), func(w http.ResponseWriter, r *http.Request) error {
+			return respond.List(w, r, n, func(dst []byte, _ int) []byte { return append(dst, "1234567"...) })
 		})
 		if want := "[" + strings.TrimSuffix(strings.Repeat("1234567,", n), ",") + "]"; w.Body.String() != want {
 			t.Errorf("%d items: %d bytes, want %d", n, w.Body.Len(), len(want))
 		}
+	}
+}
+
+func TestListEndsWithItsClient(t *testing.T) {
+	t.Parallel()
+	ctx, leave := context.WithCancel(t.Context())
+	made := 0
+	serve(t, io.Discard, httptest.NewRequestWithContext(ctx, "GET", "/", nil), func(w http.ResponseWriter, r *http.Request) error {
+		return respond.List(w, r, 1000, func(dst []byte, _ int) []byte {
+			if made++; made == 3 {
+				leave()
+			}
+			return append(dst, '1')
+		})
+	})
+	if made != 3 {
+		t.Errorf("%d elements were made, for a client that left at the third", made)
 	}
 }
 

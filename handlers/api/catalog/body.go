@@ -2,10 +2,11 @@ package catalog
 
 import (
 	"encoding/json"
-	"fmt"
+	"errors"
 	"io"
 	"mime"
 	"net/http"
+	"os"
 
 	"github.com/callboard/callboard/handlers/respond"
 )
@@ -22,12 +23,12 @@ func readBody(r *http.Request) (body, error) {
 	if media, _, err := mime.ParseMediaType(given); err != nil || media != "application/json" {
 		return nil, respond.Input("unsupported media type %s", given)
 	}
-	raw, err := io.ReadAll(r.Body) // bounded by the route's body cap
+	raw, err := io.ReadAll(r.Body) // bounded by the route in size and time
 	if err != nil {
-		return nil, fmt.Errorf("read body: %w", err)
+		return nil, unread(err)
 	}
-	var any json.RawMessage
-	if err := json.Unmarshal(raw, &any); err != nil {
+	var value json.RawMessage
+	if err := json.Unmarshal(raw, &value); err != nil {
 		return nil, respond.Input("%s", err)
 	}
 	var b body
@@ -35,6 +36,28 @@ func readBody(r *http.Request) (body, error) {
 		return nil, respond.Input("request/body must be object")
 	}
 	return b, nil
+}
+
+// unread is why a body could not be read. Whatever it was, it was the client's
+// doing: too much, too late, badly framed, or cut off.
+func unread(err error) error {
+	var tooLarge *http.MaxBytesError
+	switch {
+	case errors.As(err, &tooLarge):
+		return err // respond has the words
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return respond.Timeout("the body did not arrive in time")
+	}
+	return respond.Input("request aborted")
+}
+
+// object looks whether a member is there, which must then be an object.
+func (b body) object(name string) (given bool, err error) {
+	raw, given := b[name]
+	if given && raw[0] != '{' { // a RawMessage begins with its value
+		return true, respond.Input("request/body/%s must be object", name)
+	}
+	return given, nil
 }
 
 // strings reads a member that is a list of strings; given is false without it.

@@ -38,7 +38,9 @@ func (a *API) EntitiesByRefs(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if _, ok := b["query"]; ok {
+	if given, err := b.object("query"); err != nil {
+		return err
+	} else if given {
 		// To ignore it would answer with more than was asked for.
 		return respond.NotImplemented("Predicates in 'query' are not supported yet, use the filter parameter")
 	}
@@ -53,7 +55,7 @@ func (a *API) EntitiesByRefs(w http.ResponseWriter, r *http.Request) error {
 	}); err != nil {
 		return err
 	}
-	return respond.Stream(w, `{"items":[`, `]}`, len(found), func(dst []byte, i int) []byte {
+	return respond.Stream(w, r, `{"items":[`, `]}`, len(found), func(dst []byte, i int) []byte {
 		if found[i] == nil {
 			return append(dst, "null"...)
 		}

@@ -45,7 +45,7 @@ func (a *API) Entities(w http.ResponseWriter, r *http.Request) error {
 	if more {
 		w.Header().Set("Link", l.next())
 	}
-	return respond.List(w, len(page), func(dst []byte, i int) []byte { return page[i].AppendJSON(dst, l.fields) })
+	return respond.List(w, r, len(page), func(dst []byte, i int) []byte { return page[i].AppendJSON(dst, l.fields) })
 }
 
 func readListing(r *http.Request) (listing, error) {

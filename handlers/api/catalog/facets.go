@@ -2,6 +2,7 @@ package catalog
 
 import (
 	"net/http"
+	"strings"
 
 	"github.com/callboard/callboard/handlers/respond"
 	"github.com/callboard/callboard/storage/view"
@@ -24,10 +25,13 @@ func (a *API) EntityFacets(w http.ResponseWriter, r *http.Request) error {
 	facets := make(map[string][]view.FacetValue)
 	done, err := a.read(w, r, func(s *view.Snapshot) {
 		chosen := s.Select(filter)
+		counted := make(map[string][]view.FacetValue) // by lower-case name, as keys are
 		for _, name := range p.values["facet"] {
-			if _, counted := facets[name]; !counted {
-				facets[name] = chosen.Facet(name)
+			key := strings.ToLower(name)
+			if _, ok := counted[key]; !ok {
+				counted[key] = chosen.Facet(key)
 			}
+			facets[name] = counted[key]
 		}
 	})
 	if done || err != nil {

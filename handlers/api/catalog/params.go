@@ -64,7 +64,7 @@ func readParams(r *http.Request, known map[string]kind) (params, error) {
 func checkInteger(name, value string, repeated bool) error {
 	n, err := strconv.Atoi(value)
 	switch {
-	case err != nil || repeated:
+	case err != nil || repeated || value[0] == '+': // Go would take +1, and the contract has no such integer
 		return respond.Input("request/query/%s must be integer", name)
 	case n < 0:
 		return respond.Input("request/query/%s must be >= 0", name)
