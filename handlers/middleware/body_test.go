@@ -20,8 +20,7 @@ func TestLimitBody(t *testing.T) {
 	var got error
 	h := middleware.LimitBody(3, time.Hour)(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { _, got = io.ReadAll(r.Body) }))
 	h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("POST", "/", strings.NewReader("1234")))
-	var tooLarge *http.MaxBytesError
-	if !errors.As(got, &tooLarge) {
+	if _, ok := errors.AsType[*http.MaxBytesError](got); !ok {
 		t.Errorf("got %v", got)
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/http"
 	"runtime/debug"
+	"slices"
 
 	"github.com/klauspost/compress/gzhttp"
 
@@ -19,8 +20,8 @@ type Middleware func(http.Handler) http.Handler
 
 // Chain wraps h so that the first of the middlewares is the outermost.
 func Chain(h http.Handler, middlewares ...Middleware) http.Handler {
-	for i := len(middlewares) - 1; i >= 0; i-- {
-		h = middlewares[i](h)
+	for _, middleware := range slices.Backward(middlewares) {
+		h = middleware(h)
 	}
 	return h
 }

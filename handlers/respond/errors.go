@@ -111,14 +111,12 @@ func (a Adapter) Fail(w http.ResponseWriter, r *http.Request, err error) {
 // classify finds status and wording. What is not in the table is our failure:
 // it is logged whole and shown by a number only.
 func (a Adapter) classify(r *http.Request, err error) (int, *Error) {
-	var known *Error
-	if errors.As(err, &known) {
+	if known, ok := errors.AsType[*Error](err); ok {
 		if status, ok := statuses[known.Name]; ok {
 			return status, known
 		}
 	}
-	var tooLarge *http.MaxBytesError
-	if errors.As(err, &tooLarge) {
+	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
 		return http.StatusBadRequest, &Error{Name: "InputError", Message: "request entity too large"}
 	}
 	var id [10]byte

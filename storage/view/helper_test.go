@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"io"
 	"log/slog"
 	"strings"
 	"testing"
@@ -34,7 +33,7 @@ func component(name, uid, metadata string, relations ...string) storage.Entity {
 	return row("component:default/"+strings.ToLower(name), uid, doc, relations...)
 }
 
-func quiet() *slog.Logger { return slog.New(slog.NewTextHandler(io.Discard, nil)) }
+func quiet() *slog.Logger { return slog.New(slog.DiscardHandler) }
 
 func loaded(t testing.TB, revision int64, rows ...storage.Entity) *view.View {
 	t.Helper()

@@ -100,7 +100,7 @@ func (s idset) len() int {
 	case s.more == nil:
 		return 1
 	case s.more.many != nil:
-		return int(s.more.many.GetCardinality()) //nolint:gosec // ids are 32 bits wide, so their number fits
+		return int(s.more.many.GetCardinality())
 	}
 	return len(s.more.few)
 }
@@ -144,7 +144,7 @@ func (s idset) appendIn(dst []uint32, ids *roaring.Bitmap) []uint32 {
 // countIn is how many of the set are in ids.
 func (s idset) countIn(ids *roaring.Bitmap) int {
 	if s.more != nil && s.more.many != nil {
-		return int(s.more.many.AndCardinality(ids)) //nolint:gosec // ids are 32 bits wide, so their number fits
+		return int(s.more.many.AndCardinality(ids))
 	}
 	var buf [maxFew]uint32
 	return len(s.appendIn(buf[:0], ids))

@@ -63,7 +63,7 @@ func (p *pager) take(id uint32) bool {
 // means that the page is full. A small choice is sorted; a large one is picked
 // out of all in their order, which needs only as many steps as the page.
 func (p *pager) walkAll(ids *roaring.Bitmap, order func() []sortedKey, key func(*Entity) string) bool {
-	n := int(ids.GetCardinality()) //nolint:gosec // ids are 32 bits wide, so their number fits
+	n := int(ids.GetCardinality())
 	if n >= 64 && n >= len(p.s.entities)/16 {
 		for _, k := range order() {
 			if ids.Contains(k.id) && !p.take(k.id) {

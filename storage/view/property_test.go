@@ -93,7 +93,7 @@ func (n naive) matches(filters []string) bool {
 	some := false
 	for _, f := range filters {
 		wanted := map[string][]string{}
-		for _, s := range strings.Split(f, ",") {
+		for s := range strings.SplitSeq(f, ",") {
 			key, value, ok := strings.Cut(strings.ToLower(s), "=")
 			if s == "" {
 				continue

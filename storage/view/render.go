@@ -96,12 +96,12 @@ func (r *renderer) render(e *Entity, n *node, statusJSON []byte) (*Entity, error
 			out = append(out, r.doc.Raw(m)...)
 		}
 	}
-	made.rest, made.status = uint32(len(out)), 0 //nolint:gosec // jsondoc reads no document beyond 2 GiB
+	made.rest, made.status = uint32(len(out)), 0
 	out = appendRelations(append(out, `,"relations":`...), n, `{"type":`, `,"targetRef":`, false)
 	if len(statusJSON) > 0 {
 		// The offset is that of the value, so that it can be cut out again.
 		out = append(out, `,"status":`...)
-		made.status = uint32(len(out)) //nolint:gosec // as above
+		made.status = uint32(len(out))
 		out = append(out, statusJSON...)
 	}
 	out = append(out, '}')

@@ -22,7 +22,7 @@ func (s *Snapshot) Select(f Filter) Selection {
 }
 
 // Len is the number of entities.
-func (sel Selection) Len() int { return int(sel.ids.GetCardinality()) } //nolint:gosec // ids are 32 bits wide, so their number fits
+func (sel Selection) Len() int { return int(sel.ids.GetCardinality()) }
 
 // Contains says whether an entity of the same snapshot is chosen.
 func (sel Selection) Contains(e *Entity) bool { return sel.ids.Contains(e.id) }

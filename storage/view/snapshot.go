@@ -60,7 +60,7 @@ func (s *Snapshot) Revision() int64 { return s.revision }
 func (s *Snapshot) Digest() uint64 { return s.digest }
 
 // Len is the number of entities.
-func (s *Snapshot) Len() int { return int(s.all.GetCardinality()) } //nolint:gosec // ids are 32 bits wide, so their number fits
+func (s *Snapshot) Len() int { return int(s.all.GetCardinality()) }
 
 // ByRef finds an entity by its full lower-case ref, nil if there is none.
 func (s *Snapshot) ByRef(ref string) *Entity {
@@ -123,7 +123,7 @@ func (s *Snapshot) enter(n *node, e *Entity) {
 		n.id, s.free = s.free[last], s.free[:last]
 		s.entities[n.id] = e
 	} else {
-		n.id = uint32(len(s.entities)) //nolint:gosec // memory ends long before four thousand million entities
+		n.id = uint32(len(s.entities))
 		s.entities = append(s.entities, e)
 	}
 	e.id = n.id

@@ -192,7 +192,7 @@ func (p *parser) value(depth int) error {
 		return errDepth
 	}
 	at := len(p.doc.nodes)
-	p.doc.nodes = append(p.doc.nodes, Node{Start: int32(p.pos)}) //nolint:gosec // Parse bounds the source
+	p.doc.nodes = append(p.doc.nodes, Node{Start: int32(p.pos)})
 	var (
 		kind    Kind
 		escaped bool
@@ -221,7 +221,7 @@ func (p *parser) value(depth int) error {
 		return err
 	}
 	n := &p.doc.nodes[at]
-	n.Kind, n.escaped, n.End, n.Next = kind, escaped, int32(p.pos), int32(len(p.doc.nodes)) //nolint:gosec // Parse bounds the source
+	n.Kind, n.escaped, n.End, n.Next = kind, escaped, int32(p.pos), int32(len(p.doc.nodes))
 	return nil
 }
 
@@ -236,12 +236,12 @@ func (p *parser) object(depth int) error {
 		if p.peek() != '"' {
 			return p.unexpected()
 		}
-		keyStart := int32(p.pos + 1) //nolint:gosec // Parse bounds the source
+		keyStart := int32(p.pos + 1)
 		escaped, err := p.str()
 		if err != nil {
 			return err
 		}
-		keyEnd := int32(p.pos - 1) //nolint:gosec // Parse bounds the source
+		keyEnd := int32(p.pos - 1)
 		p.space()
 		if p.peek() != ':' {
 			return p.unexpected()
