@@ -53,6 +53,9 @@ type Reader interface {
 
 	// PendingMessages are all of the key that are not done, not parked and due at now, by id.
 	PendingMessages(ctx context.Context, topic, key string, now time.Time) ([]Message, error)
+	// UndoneMessages are all of the key that are not done, whether they are due,
+	// wait or are parked, by id.
+	UndoneMessages(ctx context.Context, topic, key string) ([]Message, error)
 	// SweepMessages are due and undone, and were neither added nor swept since
 	// quietSince; a message that failed before is taken as soon as it is due.
 	SweepMessages(ctx context.Context, now, quietSince time.Time, limit int) ([]Message, error)
@@ -93,17 +96,23 @@ type Reader interface {
 	RepositoryLocations(ctx context.Context, host, owner, repo string) ([]Location, error)
 }
 
-// Tx is a transaction. Reads see its own writes.
+// Tx is a transaction. Reads see its own writes. A call with an empty list asks
+// the database nothing.
 type Tx interface {
 	Reader
 
-	// AddDelivery answers false, and changes nothing, when the GUID is known.
-	AddDelivery(ctx context.Context, d Delivery) (added bool, err error)
+	// AddDeliveries answers false for those whose GUID is known, of which nothing
+	// is changed. Of several with one GUID only the first is added.
+	AddDeliveries(ctx context.Context, all []Delivery) (added []bool, err error)
 	// FinishDeliveries writes state, reason, attempts, summary, revision and time.
 	FinishDeliveries(ctx context.Context, outcomes []DeliveryOutcome) error
 
 	// AddMessages stores messages and returns their ids in order. A zero RunAfter is now.
 	AddMessages(ctx context.Context, msgs []Message) ([]int64, error)
+	// FinishMessages makes messages done. Whoever calls it first in a transaction
+	// has them for himself until its end: it waits for others who are at it, and
+	// answers ErrStale when one of them is done already (or was never there).
+	// The rest is done even then, so roll back unless that is what you want.
 	FinishMessages(ctx context.Context, ids []int64, at time.Time) error
 	// RetryMessages counts an attempt and sets when to try again; ParkMessages
 	// gives up on them until they are replayed.
@@ -144,6 +153,7 @@ type Tx interface {
 	// holder has it and it is not over at now.
 	AcquireLease(ctx context.Context, name, holder string, now, until time.Time) (bool, error)
 	// Prune deletes finished messages, final deliveries and tombstones older than
-	// the time and says how many rows went. Changes are kept.
-	Prune(ctx context.Context, before time.Time) (int64, error)
+	// the time, at most limit rows, and says how many went: fewer than limit when
+	// none is left. Changes are kept.
+	Prune(ctx context.Context, before time.Time, limit int) (int64, error)
 }

@@ -446,7 +446,7 @@ func TestInstallationIsSettledByItsOwnMessage(t *testing.T) {
 	f.start(step{topic: event.TopicInstallation}, step{plan: func(context.Context, []storage.Message) error { return errTest }})
 	cause := storage.Cause{Reason: storage.ReasonInstallation, Delivery: "d-1"}
 	tx(t, f.store, func(ctx context.Context, tx storage.Tx) error {
-		if _, err := tx.AddDelivery(ctx, storage.Delivery{GUID: "d-1", State: storage.DeliveryReceived}); err != nil {
+		if _, err := tx.AddDeliveries(ctx, []storage.Delivery{{GUID: "d-1", State: storage.DeliveryReceived}}); err != nil {
 			return err
 		}
 		_, err := tx.AddMessages(ctx, []storage.Message{

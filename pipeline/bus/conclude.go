@@ -105,10 +105,12 @@ func deliveries(msgs []storage.Message) []string {
 	return guids
 }
 
+// oldest is when the first of the messages was added. Those that were parked
+// waited for somebody else, not for us.
 func oldest(msgs []storage.Message) time.Time {
-	t := msgs[0].CreatedAt
-	for _, m := range msgs[1:] {
-		if m.CreatedAt.Before(t) {
+	var t time.Time
+	for _, m := range msgs {
+		if m.ParkedAt.IsZero() && (t.IsZero() || m.CreatedAt.Before(t)) {
 			t = m.CreatedAt
 		}
 	}

@@ -195,9 +195,9 @@ func (f *fixture) add(keys ...string) []int64 {
 		var msgs []storage.Message
 		for i, key := range keys {
 			guid := fmt.Sprintf("d-%s-%d", key, i)
-			if _, err := tx.AddDelivery(ctx, storage.Delivery{
+			if _, err := tx.AddDeliveries(ctx, []storage.Delivery{{
 				GUID: guid, Event: "push", ReceivedAt: f.clock.Now(), State: storage.DeliveryReceived, Payload: []byte("{}"),
-			}); err != nil {
+			}}); err != nil {
 				return err
 			}
 			msgs = append(msgs, storage.Message{

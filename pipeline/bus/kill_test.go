@@ -91,7 +91,7 @@ func (f *fixture) sweepUp() {
 				return err
 			}
 		}
-		_, err := tx.Prune(ctx, never)
+		_, err := tx.Prune(ctx, never, 1<<20)
 		return err
 	})
 }
@@ -149,7 +149,7 @@ func (f *fixture) faulty(rt *rapid.T, wrong *faults, kinds *rapid.Generator[stri
 	tx(f.t, f.store, func(ctx context.Context, tx storage.Tx) error {
 		for i, key := range keys {
 			guid := fmt.Sprint("g-", serial.Add(1))
-			if _, err := tx.AddDelivery(ctx, storage.Delivery{GUID: guid, State: storage.DeliveryReceived}); err != nil {
+			if _, err := tx.AddDeliveries(ctx, []storage.Delivery{{GUID: guid, State: storage.DeliveryReceived}}); err != nil {
 				return err
 			}
 			ids, err := tx.AddMessages(ctx, []storage.Message{{

@@ -13,6 +13,9 @@ import (
 const (
 	leasePrune    = "prune"
 	pruneInterval = time.Hour
+	// pruneSlice is how many rows go in one transaction: SQLite has one writer,
+	// and a delivery must not wait for the cleaning.
+	pruneSlice = 1000
 )
 
 // prune deletes what is over and older than the retention. The lease is never
@@ -40,13 +43,14 @@ func (b *Bus) pruneOnce(ctx context.Context, l *lease) error {
 	}
 	before := b.cfg.Now().Add(-b.cfg.Retention)
 	var rows int64
-	err = b.store.InTx(ctx, func(ctx context.Context, tx storage.Tx) error {
-		var err error
-		rows, err = tx.Prune(ctx, before)
-		return err
-	})
-	if err != nil {
-		return fmt.Errorf("delete what is older than %s: %w", before.Format(time.RFC3339), err)
+	for n := int64(pruneSlice); n == pruneSlice; rows += n {
+		err = b.store.InTx(ctx, func(ctx context.Context, tx storage.Tx) error {
+			n, err = tx.Prune(ctx, before, pruneSlice)
+			return err
+		})
+		if err != nil {
+			return fmt.Errorf("delete what is older than %s: %w", before.Format(time.RFC3339), err)
+		}
 	}
 	if rows > 0 {
 		b.log.InfoContext(ctx, "pruned", slog.Int64("rows", rows))

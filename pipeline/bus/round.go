@@ -21,8 +21,6 @@ const (
 	// clockSkew is how far the clock that wrote run_after may be ahead of ours.
 	// Without it a wake-up could come too early by a hair and be wasted.
 	clockSkew = 250 * time.Millisecond
-	// horizon makes PendingMessages answer those that wait for another try, too.
-	horizon = 10 * 365 * 24 * time.Hour
 	// recordTimeout is for writing down how a run ended, whatever ended it.
 	recordTimeout = 5 * time.Second
 )
@@ -31,15 +29,28 @@ const (
 // came of it is in the rows.
 func (b *Bus) round(base context.Context, j job) {
 	msgs, out, err := b.try(base, j, 0)
-	if fate, ok := fault.Of(err); ok && fate.Permanent && len(msgs) > 1 {
-		// One senseless message must not take its neighbours along.
+	if len(msgs) > 1 && senseless(err) {
+		// One senseless message must not take its neighbours along. The parked ones
+		// among them had their turn.
 		for _, m := range msgs {
+			if !m.ParkedAt.IsZero() {
+				continue
+			}
 			msgs, out, err := b.try(base, j, m.ID)
 			b.conclude(base, j, msgs, out, err)
 		}
 		return
 	}
 	b.conclude(base, j, msgs, out, err)
+}
+
+// senseless says that a message itself seems to be at fault.
+func senseless(err error) bool {
+	if fate, ok := fault.Of(err); ok && fate.Permanent {
+		return true
+	}
+	var p *panicError
+	return errors.As(err, &p)
 }
 
 // try loads the pending messages of a job (or only one of them), plans and
@@ -64,11 +75,11 @@ func (b *Bus) try(base context.Context, j job, only int64) (msgs []storage.Messa
 }
 
 // pending are the messages to do, oldest first; none when none is due. Those
-// that failed before and wait for another try come along with one that is due:
-// if it goes well now, they are done as well.
+// that failed before, wait for another try or are parked, come along with one
+// that is due: if it goes well now, they are done as well.
 func (b *Bus) pending(ctx context.Context, j job, only int64) ([]storage.Message, error) {
 	now := b.cfg.Now()
-	all, err := b.store.PendingMessages(ctx, j.topic, j.key, now.Add(horizon))
+	all, err := b.store.UndoneMessages(ctx, j.topic, j.key)
 	if err != nil {
 		return nil, fmt.Errorf("read messages of %s %s: %w", j.topic, j.key, err)
 	}
@@ -81,7 +92,9 @@ func (b *Bus) pending(ctx context.Context, j job, only int64) ([]storage.Message
 	return slices.DeleteFunc(all, func(m storage.Message) bool { return !isDue(m, now) && m.Error == "" }), nil
 }
 
-func isDue(m storage.Message, now time.Time) bool { return !m.RunAfter.After(now.Add(clockSkew)) }
+func isDue(m storage.Message, now time.Time) bool {
+	return m.ParkedAt.IsZero() && !m.RunAfter.After(now.Add(clockSkew))
+}
 
 // once plans outside and applies inside a transaction. A panic in either is an error.
 func (b *Bus) once(ctx context.Context, j job, msgs []storage.Message) (out Outcome, err error) {
@@ -95,51 +108,22 @@ func (b *Bus) once(ctx context.Context, j job, msgs []storage.Message) (out Outc
 		return Outcome{}, err
 	}
 	err = b.store.InTx(ctx, func(ctx context.Context, tx storage.Tx) error {
-		if err := b.take(ctx, tx, j, msgs); err != nil {
-			return err
+		// First, because it is what makes effects happen once: nobody else gets past
+		// here with one of these messages until we are committed or rolled back.
+		now := b.cfg.Now()
+		if err := tx.FinishMessages(ctx, ids(msgs), now); err != nil {
+			return fmt.Errorf("take messages: %w", err)
 		}
 		var err error
 		if out, err = apply(ctx, tx); err != nil {
 			return err
 		}
-		now := b.cfg.Now()
 		if err := tx.FinishDeliveries(ctx, outcomes(msgs, out, now)); err != nil {
 			return fmt.Errorf("finish deliveries: %w", err)
-		}
-		if err := tx.FinishMessages(ctx, ids(msgs), now); err != nil {
-			return fmt.Errorf("finish messages: %w", err)
 		}
 		return nil
 	})
 	return out, err
-}
-
-// take makes the messages this transaction's, or answers ErrStale when another
-// process did one of them since they were read: effects are to happen once.
-func (b *Bus) take(ctx context.Context, tx storage.Tx, j job, msgs []storage.Message) error {
-	now := b.cfg.Now()
-	if b.transport.shared() {
-		// Writing to the rows locks them: PostgreSQL, where transactions see each
-		// other's commits, waits here for whoever is finishing them, so that the
-		// next look is true until we commit. (SQLite has one writer anyway.)
-		if err := tx.MarkSwept(ctx, ids(msgs), now); err != nil {
-			return fmt.Errorf("lock messages: %w", err)
-		}
-	}
-	pending, err := tx.PendingMessages(ctx, j.topic, j.key, now.Add(horizon))
-	if err != nil {
-		return fmt.Errorf("read messages again: %w", err)
-	}
-	there := make(map[int64]bool, len(pending))
-	for _, m := range pending {
-		there[m.ID] = true
-	}
-	for _, m := range msgs {
-		if !there[m.ID] {
-			return storage.ErrStale
-		}
-	}
-	return nil
 }
 
 // panicError is a panic of a step. The stack is for the log, not for the row.

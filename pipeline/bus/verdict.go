@@ -43,6 +43,7 @@ func judge(msgs []storage.Message, err error, backoff []time.Duration, now time.
 	}
 	for _, m := range msgs {
 		switch {
+		case !m.ParkedAt.IsZero(): // it stays so
 		case permanent || isDue(m, now) && wait <= 0 && !outage && m.Attempts >= len(backoff):
 			v.result = resultParked
 			v.park = append(v.park, m.ID)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync"
 	"time"
 
 	"github.com/callboard/callboard/pipeline/event"
@@ -30,14 +31,27 @@ type entry struct {
 	done    chan error
 }
 
-// Run commits what Accept hands over until ctx ends. Whatever waits while one
-// transaction is being made durable goes into the next together, so that the
+// committers is how many transactions are under way: one is written while the
+// disk is at the other. More would only make the batches smaller.
+const committers = 2
+
+// Run commits what Accept hands over until ctx ends. Whatever waits while
+// transactions are being made durable goes into the next together, so that the
 // disk is asked once for all of them; a lone delivery waits for nobody.
 func (in *Inbox) Run(ctx context.Context) error {
 	if !in.started.CompareAndSwap(false, true) {
 		return errors.New("inbox: Run was called twice")
 	}
 	defer close(in.closed)
+	var all sync.WaitGroup
+	for range committers {
+		all.Go(func() { in.commitUntil(ctx) })
+	}
+	all.Wait()
+	return nil
+}
+
+func (in *Inbox) commitUntil(ctx context.Context) {
 	// Deliveries that wait when the end comes are committed all the same: GitHub
 	// does not bring them again.
 	work := context.WithoutCancel(ctx)
@@ -47,7 +61,7 @@ func (in *Inbox) Run(ctx context.Context) error {
 			for batch := in.gather(nil); len(batch) > 0; batch = in.gather(nil) {
 				in.commit(work, batch)
 			}
-			return nil
+			return
 		case first := <-in.queue:
 			in.commit(work, in.gather(first))
 		}
@@ -94,9 +108,17 @@ func (in *Inbox) write(ctx context.Context, batch []*entry) error {
 	ctx, cancel := context.WithTimeout(ctx, commitTimeout)
 	defer cancel()
 	err := in.store.InTx(ctx, func(ctx context.Context, tx storage.Tx) error {
+		deliveries := make([]storage.Delivery, len(batch))
+		for i, e := range batch {
+			deliveries[i] = e.routed.delivery
+		}
+		added, err := tx.AddDeliveries(ctx, deliveries)
+		if err != nil {
+			return err
+		}
 		var msgs []storage.Message
-		for _, e := range batch {
-			msg, err := accept(ctx, tx, e)
+		for i, e := range batch {
+			msg, err := accept(ctx, tx, e, added[i])
 			if err != nil {
 				return err
 			}
@@ -104,10 +126,7 @@ func (in *Inbox) write(ctx context.Context, batch []*entry) error {
 				msgs = append(msgs, *msg)
 			}
 		}
-		if len(msgs) == 0 {
-			return nil
-		}
-		_, err := tx.AddMessages(ctx, msgs)
+		_, err = tx.AddMessages(ctx, msgs)
 		return err
 	})
 	if err != nil {
@@ -116,14 +135,10 @@ func (in *Inbox) write(ctx context.Context, batch []*entry) error {
 	return nil
 }
 
-// accept stores one delivery and returns the message to add for it.
-func accept(ctx context.Context, tx storage.Tx, e *entry) (*storage.Message, error) {
+// accept writes the receipt of one delivery and returns the message to add for it.
+func accept(ctx context.Context, tx storage.Tx, e *entry, added bool) (*storage.Message, error) {
 	d := e.routed.delivery
 	e.receipt = Receipt{State: d.State, Reason: d.Reason, Repository: d.Repository}
-	added, err := tx.AddDelivery(ctx, d)
-	if err != nil {
-		return nil, err
-	}
 	if added {
 		return e.routed.message, nil
 	}
@@ -162,10 +177,9 @@ func reopen(ctx context.Context, tx storage.Tx, guid string, msg storage.Message
 			old = append(old, m.ID)
 		}
 	}
-	if len(old) > 0 {
-		if err := tx.FinishMessages(ctx, old, msg.CreatedAt); err != nil {
-			return err
-		}
+	// Stale is as good: a worker has just done one of them.
+	if err := tx.FinishMessages(ctx, old, msg.CreatedAt); err != nil && !errors.Is(err, storage.ErrStale) {
+		return err
 	}
 	return tx.FinishDeliveries(ctx, []storage.DeliveryOutcome{{GUID: guid, State: storage.DeliveryReceived}})
 }

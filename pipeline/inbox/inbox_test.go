@@ -293,11 +293,13 @@ type faultyTx struct {
 	bad string
 }
 
-func (f faultyTx) AddDelivery(ctx context.Context, d storage.Delivery) (bool, error) {
-	if d.GUID == f.bad {
-		return false, errDisk
+func (f faultyTx) AddDeliveries(ctx context.Context, all []storage.Delivery) ([]bool, error) {
+	for _, d := range all {
+		if d.GUID == f.bad {
+			return nil, errDisk
+		}
 	}
-	return f.Tx.AddDelivery(ctx, d)
+	return f.Tx.AddDeliveries(ctx, all)
 }
 
 // acceptAll hands in n deliveries while the first transaction is held, so that

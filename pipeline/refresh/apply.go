@@ -23,9 +23,6 @@ func (s *Step) Apply(ctx context.Context, tx storage.Tx, p Plan) (bus.Outcome, e
 	case p.lost != "":
 		return s.applyLost(ctx, tx, p, out)
 	}
-	if err := tx.LockCatalog(ctx); err != nil {
-		return out, err
-	}
 	// The version check comes first: if somebody else applied meanwhile, the
 	// plan is void and is made again.
 	repo := p.repo
@@ -40,11 +37,16 @@ func (s *Step) Apply(ctx context.Context, tx storage.Tx, p Plan) (bus.Outcome, e
 	if _, err := tx.PutRepository(ctx, repo); err != nil {
 		return out, err
 	}
-	changes, err := s.applyEntities(ctx, tx, p)
-	if err != nil {
+	if err := s.applyFiles(ctx, tx, p); err != nil {
 		return out, err
 	}
-	if err := s.applyFiles(ctx, tx, p); err != nil {
+	// From here to the commit refreshes go one by one, so what is the
+	// repository's alone is written before.
+	if err := tx.LockCatalog(ctx); err != nil {
+		return out, err
+	}
+	changes, err := s.applyEntities(ctx, tx, p)
+	if err != nil {
 		return out, err
 	}
 	out.Changes, out.Summary = len(changes), summary(changes, p)
@@ -74,8 +76,10 @@ func (s *Step) applyLost(ctx context.Context, tx storage.Tx, p Plan, out bus.Out
 // planRemoval makes every file of the repository a removed one.
 func (s *Step) planRemoval(ctx context.Context, tx storage.Tx, p *Plan) error {
 	files, err := tx.Files(ctx, p.repo.ID)
+	p.files = map[string]storage.File{}
 	for _, f := range files {
 		p.removed = append(p.removed, f.Path)
+		p.files[f.Path] = f
 	}
 	return err
 }
@@ -83,18 +87,10 @@ func (s *Step) planRemoval(ctx context.Context, tx storage.Tx, p *Plan) error {
 // applyFiles replaces the rows of changed files, and the locations that their
 // Location entities make in other repositories, which are then looked at.
 func (s *Step) applyFiles(ctx context.Context, tx storage.Tx, p Plan) error {
-	before, err := tx.Files(ctx, p.repo.ID)
-	if err != nil {
-		return err
-	}
-	had := map[string]storage.File{}
-	for _, f := range before {
-		had[f.Path] = f
-	}
 	var files []storage.File
 	var look []storage.Location
 	replace := func(f storage.File) error {
-		old := had[f.Path]
+		old := p.files[f.Path]
 		if slices.Equal(old.External, f.External) && old.Origin == f.Origin {
 			return nil
 		}
@@ -110,7 +106,7 @@ func (s *Step) applyFiles(ctx context.Context, tx storage.Tx, p Plan) error {
 		}
 	}
 	for _, path := range p.removed {
-		gone := storage.File{RepositoryID: p.repo.ID, Path: path, Origin: had[path].Origin}
+		gone := storage.File{RepositoryID: p.repo.ID, Path: path, Origin: p.files[path].Origin}
 		if err := replace(gone); err != nil {
 			return err
 		}

@@ -47,8 +47,10 @@ func (s *Step) applyEntities(ctx context.Context, tx storage.Tx, p Plan) ([]stor
 	if err := c.load(ctx, tx); err != nil {
 		return nil, err
 	}
-	if err := tx.DeleteClaims(ctx, p.repo.ID, slices.Collect(maps.Keys(c.touched))); err != nil {
-		return nil, err
+	if len(c.lost) > 0 {
+		if err := tx.DeleteClaims(ctx, p.repo.ID, slices.Collect(maps.Keys(c.touched))); err != nil {
+			return nil, err
+		}
 	}
 	w := c.settle()
 	return w.write(ctx, tx, p, c.now)
@@ -63,23 +65,11 @@ func (c *contest) load(ctx context.Context, tx storage.Tx) error {
 	for _, path := range c.plan.removed {
 		c.touched[path] = true
 	}
-	owned, err := tx.RepositoryEntities(ctx, c.plan.repo.ID)
-	if err != nil {
-		return err
-	}
-	lost, err := tx.RepositoryClaims(ctx, c.plan.repo.ID)
-	if err != nil {
-		return err
-	}
 	refs := map[string]bool{}
-	for _, e := range owned {
-		c.claimed(e.Claim)
-		refs[e.Ref] = refs[e.Ref] || c.touched[e.Path]
-	}
-	c.lost = lost
-	for _, l := range lost {
-		c.claimed(l)
-		refs[l.Ref] = refs[l.Ref] || c.touched[l.Path]
+	if c.plan.repo.Version != 0 { // a new one owns nothing
+		if err := c.loadOwn(ctx, tx, refs); err != nil {
+			return err
+		}
 	}
 	for _, r := range c.plan.changed {
 		for _, d := range r.declarations {
@@ -88,6 +78,27 @@ func (c *contest) load(ctx context.Context, tx storage.Tx) error {
 	}
 	maps.DeleteFunc(refs, func(_ string, affected bool) bool { return !affected })
 	return c.loadRefs(ctx, tx, slices.Sorted(maps.Keys(refs)))
+}
+
+// loadOwn reads what the repository declared before, and notes which of the
+// refs are touched.
+func (c *contest) loadOwn(ctx context.Context, tx storage.Tx, refs map[string]bool) error {
+	owned, err := tx.RepositoryEntities(ctx, c.plan.repo.ID)
+	if err != nil {
+		return err
+	}
+	if c.lost, err = tx.RepositoryClaims(ctx, c.plan.repo.ID); err != nil {
+		return err
+	}
+	for _, e := range owned {
+		c.claimed(e.Claim)
+		refs[e.Ref] = refs[e.Ref] || c.touched[e.Path]
+	}
+	for _, l := range c.lost {
+		c.claimed(l)
+		refs[l.Ref] = refs[l.Ref] || c.touched[l.Path]
+	}
+	return nil
 }
 
 func (c *contest) claimed(l storage.Claim) {

@@ -39,6 +39,9 @@ type Plan struct {
 	cause   storage.Cause
 	changed []fileResult
 	removed []string
+	// files are the rows that the plan was made on, by path: as long as the
+	// repository has the same version, they are the same.
+	files map[string]storage.File
 }
 
 // request is what all messages of a repository ask for together.
@@ -159,7 +162,7 @@ func (s *Step) look(ctx context.Context, req request, stored storage.Repository)
 	if gone, err := s.gone(ctx, req, stored); err != nil || gone {
 		return Plan{gone: req.Gone, repo: stored, cause: req.cause}, err
 	}
-	files, err := s.store.Files(ctx, stored.ID)
+	files, err := s.files(ctx, stored)
 	if err != nil {
 		return Plan{}, err
 	}
@@ -178,7 +181,7 @@ func (s *Step) look(ctx context.Context, req request, stored storage.Repository)
 		if stored, err = s.stored(ctx, event.Refresh{Host: stored.Host, RepositoryID: facts.ID}); err != nil {
 			return Plan{}, err
 		}
-		if files, err = s.store.Files(ctx, stored.ID); err != nil {
+		if files, err = s.files(ctx, stored); err != nil {
 			return Plan{}, err
 		}
 	}
@@ -201,11 +204,19 @@ func (s *Step) look(ctx context.Context, req request, stored storage.Repository)
 	if err := c.run(ctx); err != nil {
 		return Plan{}, fmt.Errorf("read %s at %.7s: %w", repo.FullName(), facts.Head, err)
 	}
-	p := Plan{repo: repo, cause: commitCause(req, facts.Head), changed: c.changed, removed: c.removed()}
+	p := Plan{repo: repo, cause: commitCause(req, facts.Head), changed: c.changed, removed: c.removed(), files: c.stored}
 	if len(p.changed) == 0 && len(p.removed) == 0 && same(stored, repo) {
 		p.still = "the head did not move"
 	}
 	return p, nil
+}
+
+// files are those that were read before. A repository that is not known has none.
+func (s *Step) files(ctx context.Context, stored storage.Repository) ([]storage.File, error) {
+	if stored.Version == 0 {
+		return nil, nil
+	}
+	return s.store.Files(ctx, stored.ID)
 }
 
 // gone says that GitHub told us the repository was deleted or taken away, and

@@ -47,10 +47,11 @@ func (t *tx) LockCatalog(ctx context.Context) error {
 	if t.locked {
 		return t.err
 	}
-	if _, err := t.exec(ctx, lockCatalog); err != nil {
+	revision, err := one(ctx, t, number, lockCatalog)
+	if err != nil {
 		return fmt.Errorf("lock the catalog: %w", err)
 	}
-	t.locked = true
+	t.locked, t.revision = true, revision
 	return nil
 }
 
@@ -60,7 +61,7 @@ var insertChange = insert("changes", row.ChangeColumns)
 
 const notify = `SELECT pg_notify($1, $2)`
 
-const bumpRevision = `UPDATE catalog_revision SET revision = revision + $1 WHERE id = 1 RETURNING revision`
+const setRevision = `UPDATE catalog_revision SET revision = $1 WHERE id = 1`
 
 func (t *tx) AddChanges(ctx context.Context, changes []storage.Change) ([]int64, error) {
 	if !t.locked {
@@ -69,14 +70,12 @@ func (t *tx) AddChanges(ctx context.Context, changes []storage.Change) ([]int64,
 	if len(changes) == 0 {
 		return nil, nil
 	}
-	last, err := one(ctx, t, number, bumpRevision, len(changes))
-	if err != nil {
-		return nil, fmt.Errorf("take revisions: %w", err)
-	}
+	last := t.revision + int64(len(changes))
 	revisions := make([]int64, len(changes))
 	var b batch
+	b.add(setRevision, last)
 	for i, c := range changes {
-		c.Revision = last - int64(len(changes)-1-i)
+		c.Revision = t.revision + int64(i+1)
 		revisions[i] = c.Revision
 		b.add(insertChange, row.Change(c)...)
 	}
@@ -85,6 +84,6 @@ func (t *tx) AddChanges(ctx context.Context, changes []storage.Change) ([]int64,
 	if err := t.send(ctx, &b); err != nil {
 		return nil, fmt.Errorf("add %d changes: %w", len(changes), err)
 	}
-	t.commit.Revision = last
+	t.revision, t.commit.Revision = last, last
 	return revisions, nil
 }

@@ -21,6 +21,9 @@ const (
 )
 
 func (r reader) Entities(ctx context.Context, refs []string) ([]storage.Entity, error) {
+	if len(refs) == 0 {
+		return nil, nil
+	}
 	all, err := collect(ctx, r, row.ScanFullEntity, entitiesByRef, refs)
 	if err != nil {
 		return nil, fmt.Errorf("read %d entities: %w", len(refs), err)
@@ -61,6 +64,9 @@ const (
 )
 
 func (t *tx) PutEntities(ctx context.Context, entities []storage.Entity) error {
+	if len(entities) == 0 {
+		return nil
+	}
 	entities = row.Last(entities, row.EntityKey)
 	refs := make([]string, len(entities))
 	var origins, sources, types, targets []string
@@ -74,7 +80,9 @@ func (t *tx) PutEntities(ctx context.Context, entities []storage.Entity) error {
 		}
 	}
 	b.add(deleteRelations, refs)
-	b.add(insertRelations, origins, sources, types, targets)
+	if len(origins) > 0 {
+		b.add(insertRelations, origins, sources, types, targets)
+	}
 	if err := t.send(ctx, &b); err != nil {
 		return fmt.Errorf("write %d entities: %w", len(entities), err)
 	}
@@ -84,6 +92,9 @@ func (t *tx) PutEntities(ctx context.Context, entities []storage.Entity) error {
 const buryEntities = `UPDATE entities SET deleted_at = $1, deleted_cause = $2 WHERE deleted_at = 0 AND ref = ANY ($3)`
 
 func (t *tx) BuryEntities(ctx context.Context, refs []string, at time.Time, cause storage.Cause) error {
+	if len(refs) == 0 {
+		return nil
+	}
 	var b batch
 	b.add(buryEntities, t.micros(at), row.Cause(cause), refs)
 	b.add(deleteRelations, refs)
@@ -101,6 +112,9 @@ const (
 )
 
 func (r reader) Claims(ctx context.Context, refs []string) ([]storage.Claim, error) {
+	if len(refs) == 0 {
+		return nil, nil
+	}
 	all, err := collect(ctx, r, row.ScanClaim, claimsByRef, refs)
 	if err != nil {
 		return nil, fmt.Errorf("read claims on %d refs: %w", len(refs), err)
@@ -136,6 +150,9 @@ const (
 )
 
 func (t *tx) DeleteClaims(ctx context.Context, repositoryID int64, paths []string) error {
+	if len(paths) == 0 {
+		return nil
+	}
 	if _, err := t.exec(ctx, deleteClaims, repositoryID, paths); err != nil {
 		return fmt.Errorf("delete claims of repository %d: %w", repositoryID, err)
 	}

@@ -61,41 +61,70 @@ func (r reader) Deliveries(ctx context.Context, f storage.DeliveryFilter) ([]sto
 	return all, nil
 }
 
-var insertDelivery = insert("deliveries", row.DeliveryColumns+", payload") + ` ON CONFLICT (guid) DO NOTHING`
+// A GUID that comes twice in one statement conflicts with itself, too.
+var insertDeliveries = insertAll("deliveries", row.DeliveryColumns+", payload",
+	"text, text, text, bigint, bigint, text, text, text, text, bigint, text, text, int, text, bigint, bigint, bytea") +
+	` ON CONFLICT (guid) DO NOTHING RETURNING guid`
 
-func (t *tx) AddDelivery(ctx context.Context, d storage.Delivery) (bool, error) {
-	n, err := t.exec(ctx, insertDelivery, row.Delivery(d)...)
-	if err != nil {
-		return false, fmt.Errorf("add delivery %s: %w", d.GUID, err)
+func (t *tx) AddDeliveries(ctx context.Context, all []storage.Delivery) ([]bool, error) {
+	if len(all) == 0 {
+		return nil, nil
 	}
-	return n == 1, nil
+	rows := make([][]any, len(all))
+	for i, d := range all {
+		rows[i] = row.Delivery(d)
+	}
+	guids, err := collect(ctx, t, func(s row.Scanner) (guid string, err error) { return guid, s.Scan(&guid) },
+		insertDeliveries, columns(rows)...)
+	if err != nil {
+		return nil, fmt.Errorf("add %d deliveries: %w", len(all), err)
+	}
+	unknown := make(map[string]bool, len(guids))
+	for _, guid := range guids {
+		unknown[guid] = true
+	}
+	added := make([]bool, len(all))
+	for i, d := range all {
+		guid := row.Text(d.GUID)
+		added[i] = unknown[guid]
+		delete(unknown, guid)
+	}
+	return added, nil
 }
 
-const finishDelivery = `UPDATE deliveries SET state = $1, reason = $2, summary = $3, revision = $4, attempts = $5, done_at = $6
-	WHERE guid = $7`
+const finishDeliveries = `UPDATE deliveries SET state = o.state, reason = o.reason, summary = o.summary,
+		revision = o.revision, attempts = o.attempts, done_at = o.done_at
+	FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::bigint[], $6::int[], $7::bigint[])
+		AS o (guid, state, reason, summary, revision, attempts, done_at)
+	WHERE deliveries.guid = o.guid`
 
 func (t *tx) FinishDeliveries(ctx context.Context, outcomes []storage.DeliveryOutcome) error {
-	var b batch
-	for _, o := range outcomes {
-		b.add(finishDelivery, string(o.State), o.Reason, o.Summary, o.Revision, o.Attempts, row.Micros(o.DoneAt), o.GUID)
+	if len(outcomes) == 0 {
+		return nil
 	}
-	if err := t.send(ctx, &b); err != nil {
+	// A row that joins twice would be updated once, with either.
+	outcomes = row.Last(outcomes, func(o storage.DeliveryOutcome) string { return row.Text(o.GUID) })
+	rows := make([][]any, len(outcomes))
+	for i, o := range outcomes {
+		rows[i] = []any{o.GUID, string(o.State), o.Reason, o.Summary, o.Revision, o.Attempts, row.Micros(o.DoneAt)}
+	}
+	if _, err := t.exec(ctx, finishDeliveries, columns(rows)...); err != nil {
 		return fmt.Errorf("finish %d deliveries: %w", len(outcomes), err)
 	}
 	return nil
 }
 
 const (
-	pruneMessages   = `DELETE FROM messages WHERE done_at <> 0 AND done_at < $1`
-	pruneDeliveries = `DELETE FROM deliveries WHERE state IN ('applied', 'unchanged', 'ignored')
-		AND received_at < $1 AND done_at < $1`
-	pruneTombstones = `DELETE FROM entities WHERE deleted_at <> 0 AND deleted_at < $1`
+	pruneMessages   = `DELETE FROM messages WHERE id IN (SELECT id FROM messages WHERE done_at <> 0 AND done_at < $1 LIMIT $2)`
+	pruneDeliveries = `DELETE FROM deliveries WHERE id IN (SELECT id FROM deliveries
+		WHERE state IN ('applied', 'unchanged', 'ignored') AND received_at < $1 AND done_at < $1 LIMIT $2)`
+	pruneTombstones = `DELETE FROM entities WHERE id IN (SELECT id FROM entities WHERE deleted_at <> 0 AND deleted_at < $1 LIMIT $2)`
 )
 
 // Prune keeps parked deliveries, because they may be replayed.
-func (t *tx) Prune(ctx context.Context, before time.Time) (total int64, err error) {
+func (t *tx) Prune(ctx context.Context, before time.Time, limit int) (total int64, err error) {
 	for _, query := range []string{pruneMessages, pruneDeliveries, pruneTombstones} {
-		n, err := t.exec(ctx, query, row.Micros(before))
+		n, err := t.exec(ctx, query, row.Micros(before), int64(limit)-total)
 		if err != nil {
 			return 0, fmt.Errorf("prune: %w", err)
 		}

@@ -3,9 +3,8 @@ package postgres
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
-
-	"github.com/jackc/pgx/v5"
 
 	"github.com/callboard/callboard/storage"
 	"github.com/callboard/callboard/storage/row"
@@ -17,12 +16,23 @@ const (
 	open           = `done_at = 0 AND parked_at = 0`
 )
 
-const pendingMessages = selectMessages + open + ` AND topic = $1 AND key = $2 AND run_after <= $3 ORDER BY id`
+const (
+	pendingMessages = selectMessages + open + ` AND topic = $1 AND key = $2 AND run_after <= $3 ORDER BY id`
+	undoneMessages  = selectMessages + `done_at = 0 AND topic = $1 AND key = $2 ORDER BY id`
+)
 
 func (r reader) PendingMessages(ctx context.Context, topic, key string, now time.Time) ([]storage.Message, error) {
 	all, err := collect(ctx, r, row.ScanMessage, pendingMessages, topic, key, row.Micros(now))
 	if err != nil {
 		return nil, fmt.Errorf("read pending messages of %s %s: %w", topic, key, err)
+	}
+	return all, nil
+}
+
+func (r reader) UndoneMessages(ctx context.Context, topic, key string) ([]storage.Message, error) {
+	all, err := collect(ctx, r, row.ScanMessage, undoneMessages, topic, key)
+	if err != nil {
+		return nil, fmt.Errorf("read undone messages of %s %s: %w", topic, key, err)
 	}
 	return all, nil
 }
@@ -64,60 +74,75 @@ func (r reader) MessageBacklog(ctx context.Context) (int, time.Time, error) {
 	return int(b[0]), row.Time(b[1]), nil
 }
 
-var insertMessage = insert("messages", row.MessageColumns) + ` RETURNING id`
+// Ids are given in the order of the rows, and only the ids are sorted on the
+// way back: RETURNING promises no order.
+var insertMessages = insertAll("messages", row.MessageColumns, "text, text, text, text, int, bigint, bigint, bigint, bigint, bigint, text") +
+	` RETURNING id`
 
 func (t *tx) AddMessages(ctx context.Context, msgs []storage.Message) ([]int64, error) {
-	ids := make([]int64, len(msgs))
+	if len(msgs) == 0 {
+		return nil, nil
+	}
 	now := t.store.now()
-	var due []storage.Message
-	var b batch
+	var due []int
+	rows := make([][]any, len(msgs))
+	scheduled := make([]storage.Message, len(msgs))
 	for i, m := range msgs {
 		m, isDue := row.Schedule(m, now)
-		b.add(insertMessage, row.Message(m)...).QueryRow(func(r pgx.Row) error {
-			if err := r.Scan(&ids[i]); err != nil {
-				return err
-			}
-			if isDue {
-				m.ID, m.Payload = ids[i], nil
-				due = append(due, m)
-			}
-			return nil
-		})
+		rows[i], scheduled[i] = row.Message(m), m
+		if isDue {
+			due = append(due, i)
+		}
 	}
-	if err := t.send(ctx, &b); err != nil {
+	ids, err := collect(ctx, t, number, insertMessages, columns(rows)...)
+	if err != nil {
 		return nil, fmt.Errorf("add %d messages: %w", len(msgs), err)
 	}
-	t.commit.Messages = append(t.commit.Messages, due...)
+	slices.Sort(ids)
+	for _, i := range due {
+		m := scheduled[i]
+		m.ID, m.Payload = ids[i], nil
+		t.commit.Messages = append(t.commit.Messages, m)
+	}
 	return ids, nil
 }
 
 const (
-	finishMessages = `UPDATE messages SET done_at = $1, parked_at = 0 WHERE done_at = 0 AND id = ANY ($2)`
-	retryMessages  = `UPDATE messages SET attempts = attempts + 1, run_after = $1, error = $2, parked_at = 0
-		WHERE done_at = 0 AND id = ANY ($3)`
-	postponeMessages = `UPDATE messages SET run_after = $1, error = $2, parked_at = 0 WHERE done_at = 0 AND id = ANY ($3)`
-	parkMessages     = `UPDATE messages SET parked_at = $1, error = $2 WHERE done_at = 0 AND id = ANY ($3)`
-	markSwept        = `UPDATE messages SET swept_at = $1 WHERE done_at = 0 AND id = ANY ($2)`
+	finishMessages = `UPDATE messages SET done_at = $2, parked_at = 0 WHERE done_at = 0 AND id = ANY ($1)`
+	retryMessages  = `UPDATE messages SET attempts = attempts + 1, run_after = $2, error = $3, parked_at = 0
+		WHERE done_at = 0 AND id = ANY ($1)`
+	postponeMessages = `UPDATE messages SET run_after = $2, error = $3, parked_at = 0 WHERE done_at = 0 AND id = ANY ($1)`
+	parkMessages     = `UPDATE messages SET parked_at = $2, error = $3 WHERE done_at = 0 AND id = ANY ($1)`
+	markSwept        = `UPDATE messages SET swept_at = $2 WHERE done_at = 0 AND id = ANY ($1)`
 )
 
 func (t *tx) FinishMessages(ctx context.Context, ids []int64, at time.Time) error {
-	return t.updateMessages(ctx, "finish", finishMessages, t.micros(at), ids)
+	ids = row.Last(ids, func(id int64) int64 { return id })
+	n, err := t.updateMessages(ctx, "finish", finishMessages, ids, t.micros(at))
+	if err == nil && n < len(ids) {
+		err = fmt.Errorf("finish messages: %w", storage.ErrStale)
+	}
+	return err
 }
 
 func (t *tx) RetryMessages(ctx context.Context, ids []int64, runAfter time.Time, reason string) error {
-	return t.updateMessages(ctx, "retry", retryMessages, row.Micros(runAfter), reason, ids)
+	_, err := t.updateMessages(ctx, "retry", retryMessages, ids, row.Micros(runAfter), reason)
+	return err
 }
 
 func (t *tx) ParkMessages(ctx context.Context, ids []int64, at time.Time, reason string) error {
-	return t.updateMessages(ctx, "park", parkMessages, t.micros(at), reason, ids)
+	_, err := t.updateMessages(ctx, "park", parkMessages, ids, t.micros(at), reason)
+	return err
 }
 
 func (t *tx) PostponeMessages(ctx context.Context, ids []int64, runAfter time.Time, reason string) error {
-	return t.updateMessages(ctx, "postpone", postponeMessages, row.Micros(runAfter), reason, ids)
+	_, err := t.updateMessages(ctx, "postpone", postponeMessages, ids, row.Micros(runAfter), reason)
+	return err
 }
 
 func (t *tx) MarkSwept(ctx context.Context, ids []int64, at time.Time) error {
-	return t.updateMessages(ctx, "mark as swept", markSwept, t.micros(at), ids)
+	_, err := t.updateMessages(ctx, "mark as swept", markSwept, ids, t.micros(at))
+	return err
 }
 
 // micros is row.Micros, but the zero time is now: in a column that says when
@@ -129,11 +154,16 @@ func (t *tx) micros(at time.Time) int64 {
 	return row.Micros(at)
 }
 
-func (t *tx) updateMessages(ctx context.Context, what, query string, args ...any) error {
-	if _, err := t.exec(ctx, query, args...); err != nil {
-		return fmt.Errorf("%s messages: %w", what, err)
+// updateMessages says how many were not done. The ids are the first argument.
+func (t *tx) updateMessages(ctx context.Context, what, query string, ids []int64, args ...any) (int, error) {
+	if len(ids) == 0 {
+		return 0, nil
 	}
-	return nil
+	n, err := t.exec(ctx, query, append([]any{ids}, args...)...)
+	if err != nil {
+		return 0, fmt.Errorf("%s messages: %w", what, err)
+	}
+	return int(n), nil
 }
 
 // A lease that is over at now is anybody's.

@@ -71,6 +71,31 @@ func insert(table, columns string) string {
 	return "INSERT INTO " + table + " (" + columns + ") VALUES (" + marks(columns) + ")"
 }
 
+// insertAll writes one INSERT for any number of rows, of which it takes a list
+// per column. Rows are inserted in the order of the lists.
+func insertAll(table, columns, types string) string {
+	lists, names := strings.Split(types, ", "), make([]string, strings.Count(types, ",")+1)
+	for i, t := range lists {
+		names[i] = "c" + strconv.Itoa(i)
+		lists[i] = "$" + strconv.Itoa(i+1) + "::" + t + "[]"
+	}
+	return "INSERT INTO " + table + " (" + columns + ") SELECT " + strings.Join(names, ", ") + " FROM unnest(" +
+		strings.Join(lists, ", ") + ") WITH ORDINALITY AS rows (" + strings.Join(names, ", ") + ", n) ORDER BY n"
+}
+
+// columns makes rows the arguments of insertAll.
+func columns(rows [][]any) []any {
+	lists := make([]any, len(rows[0]))
+	for i := range lists {
+		list := make([]any, len(rows))
+		for j, r := range rows {
+			list[j] = r[i]
+		}
+		lists[i] = row.Args(list)
+	}
+	return lists
+}
+
 func marks(columns string) string {
 	n := strings.Count(columns, ",") + 1
 	all := make([]string, n)

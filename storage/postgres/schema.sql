@@ -169,8 +169,8 @@ CREATE INDEX messages_done ON messages USING btree (done_at) WHERE (done_at <> 0
 CREATE INDEX messages_due ON messages USING btree (run_after, id) WHERE ((done_at = 0) AND (parked_at = 0));
 CREATE INDEX messages_oldest ON messages USING btree (created_at) WHERE ((done_at = 0) AND (parked_at = 0));
 CREATE INDEX messages_parked ON messages USING btree (parked_at, id) WHERE ((done_at = 0) AND (parked_at <> 0));
-CREATE INDEX messages_pending ON messages USING btree (topic, key, id) WHERE ((done_at = 0) AND (parked_at = 0));
 CREATE UNIQUE INDEX messages_pkey ON messages USING btree (id);
+CREATE INDEX messages_undone ON messages USING btree (topic, key, id) WHERE (done_at = 0);
 CREATE UNIQUE INDEX relations_pkey ON relations USING btree (origin_ref, source, type, target);
 CREATE INDEX repositories_name ON repositories USING btree (lower(host), lower(owner), lower(name));
 CREATE UNIQUE INDEX repositories_pkey ON repositories USING btree (id);

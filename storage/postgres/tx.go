@@ -107,6 +107,8 @@ type tx struct {
 	conn   pgx.Tx
 	commit storage.Commit
 	locked bool
+	// revision is the newest of the feed, once locked.
+	revision int64
 	// err is the first error of a statement. The server dooms a transaction for
 	// an error of its own, but not for one that never reached it.
 	err error

@@ -21,6 +21,9 @@ const (
 )
 
 func (r reader) Entities(ctx context.Context, refs []string) ([]storage.Entity, error) {
+	if len(refs) == 0 {
+		return nil, nil
+	}
 	all, err := collect(ctx, r, row.ScanFullEntity, entitiesByRef, textSet(refs))
 	if err != nil {
 		return nil, fmt.Errorf("read %d entities: %w", len(refs), err)
@@ -58,6 +61,9 @@ var (
 const deleteRelations = `DELETE FROM relations WHERE origin_ref ` + inSet
 
 func (t *tx) PutEntities(ctx context.Context, entities []storage.Entity) error {
+	if len(entities) == 0 {
+		return nil
+	}
 	entities = row.Last(entities, row.EntityKey)
 	refs := make([]string, len(entities))
 	for i, e := range entities {
@@ -82,6 +88,9 @@ func (t *tx) PutEntities(ctx context.Context, entities []storage.Entity) error {
 const buryEntities = `UPDATE entities SET deleted_at = ?, deleted_cause = ? WHERE deleted_at = 0 AND ref ` + inSet
 
 func (t *tx) BuryEntities(ctx context.Context, refs []string, at time.Time, cause storage.Cause) error {
+	if len(refs) == 0 {
+		return nil
+	}
 	if _, err := t.exec(ctx, buryEntities, t.micros(at), row.Cause(cause), textSet(refs)); err != nil {
 		return fmt.Errorf("bury %d entities: %w", len(refs), err)
 	}
@@ -99,6 +108,9 @@ const (
 )
 
 func (r reader) Claims(ctx context.Context, refs []string) ([]storage.Claim, error) {
+	if len(refs) == 0 {
+		return nil, nil
+	}
 	all, err := collect(ctx, r, row.ScanClaim, claimsByRef, textSet(refs))
 	if err != nil {
 		return nil, fmt.Errorf("read claims on %d refs: %w", len(refs), err)
@@ -131,6 +143,9 @@ const (
 )
 
 func (t *tx) DeleteClaims(ctx context.Context, repositoryID int64, paths []string) error {
+	if len(paths) == 0 {
+		return nil
+	}
 	if _, err := t.exec(ctx, deleteClaims, repositoryID, textSet(paths)); err != nil {
 		return fmt.Errorf("delete claims of repository %d: %w", repositoryID, err)
 	}

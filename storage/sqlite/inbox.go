@@ -61,12 +61,16 @@ func (r reader) Deliveries(ctx context.Context, f storage.DeliveryFilter) ([]sto
 
 var insertDelivery = insert("deliveries", row.DeliveryColumns+", payload") + ` ON CONFLICT (guid) DO NOTHING`
 
-func (t *tx) AddDelivery(ctx context.Context, d storage.Delivery) (bool, error) {
-	n, err := t.exec(ctx, insertDelivery, row.Delivery(d)...)
-	if err != nil {
-		return false, fmt.Errorf("add delivery %s: %w", d.GUID, err)
+func (t *tx) AddDeliveries(ctx context.Context, all []storage.Delivery) ([]bool, error) {
+	added := make([]bool, len(all))
+	for i, d := range all {
+		n, err := t.exec(ctx, insertDelivery, row.Delivery(d)...)
+		if err != nil {
+			return nil, fmt.Errorf("add delivery %s: %w", d.GUID, err)
+		}
+		added[i] = n == 1
 	}
-	return n == 1, nil
+	return added, nil
 }
 
 const finishDelivery = `UPDATE deliveries SET state = ?, reason = ?, summary = ?, revision = ?, attempts = ?, done_at = ?
@@ -84,16 +88,16 @@ func (t *tx) FinishDeliveries(ctx context.Context, outcomes []storage.DeliveryOu
 }
 
 const (
-	pruneMessages   = `DELETE FROM messages WHERE done_at <> 0 AND done_at < ?1`
-	pruneDeliveries = `DELETE FROM deliveries WHERE state IN ('applied', 'unchanged', 'ignored')
-		AND received_at < ?1 AND done_at < ?1`
-	pruneTombstones = `DELETE FROM entities WHERE deleted_at <> 0 AND deleted_at < ?1`
+	pruneMessages   = `DELETE FROM messages WHERE id IN (SELECT id FROM messages WHERE done_at <> 0 AND done_at < ?1 LIMIT ?2)`
+	pruneDeliveries = `DELETE FROM deliveries WHERE id IN (SELECT id FROM deliveries
+		WHERE state IN ('applied', 'unchanged', 'ignored') AND received_at < ?1 AND done_at < ?1 LIMIT ?2)`
+	pruneTombstones = `DELETE FROM entities WHERE id IN (SELECT id FROM entities WHERE deleted_at <> 0 AND deleted_at < ?1 LIMIT ?2)`
 )
 
 // Prune keeps parked deliveries, because they may be replayed.
-func (t *tx) Prune(ctx context.Context, before time.Time) (total int64, err error) {
+func (t *tx) Prune(ctx context.Context, before time.Time, limit int) (total int64, err error) {
 	for _, query := range []string{pruneMessages, pruneDeliveries, pruneTombstones} {
-		n, err := t.exec(ctx, query, row.Micros(before))
+		n, err := t.exec(ctx, query, row.Micros(before), int64(limit)-total)
 		if err != nil {
 			return 0, fmt.Errorf("prune: %w", err)
 		}

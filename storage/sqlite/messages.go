@@ -15,12 +15,23 @@ const (
 	open           = `done_at = 0 AND parked_at = 0`
 )
 
-const pendingMessages = selectMessages + open + ` AND topic = ? AND key = ? AND run_after <= ? ORDER BY id`
+const (
+	pendingMessages = selectMessages + open + ` AND topic = ? AND key = ? AND run_after <= ? ORDER BY id`
+	undoneMessages  = selectMessages + `done_at = 0 AND topic = ? AND key = ? ORDER BY id`
+)
 
 func (r reader) PendingMessages(ctx context.Context, topic, key string, now time.Time) ([]storage.Message, error) {
 	all, err := collect(ctx, r, row.ScanMessage, pendingMessages, topic, key, row.Micros(now))
 	if err != nil {
 		return nil, fmt.Errorf("read pending messages of %s %s: %w", topic, key, err)
+	}
+	return all, nil
+}
+
+func (r reader) UndoneMessages(ctx context.Context, topic, key string) ([]storage.Message, error) {
+	all, err := collect(ctx, r, row.ScanMessage, undoneMessages, topic, key)
+	if err != nil {
+		return nil, fmt.Errorf("read undone messages of %s %s: %w", topic, key, err)
 	}
 	return all, nil
 }
@@ -65,6 +76,9 @@ func (r reader) MessageBacklog(ctx context.Context) (int, time.Time, error) {
 var insertMessage = insert("messages", row.MessageColumns) + ` RETURNING id`
 
 func (t *tx) AddMessages(ctx context.Context, msgs []storage.Message) ([]int64, error) {
+	if len(msgs) == 0 {
+		return nil, nil
+	}
 	ids := make([]int64, len(msgs))
 	now := t.store.now()
 	for i, m := range msgs {
@@ -92,23 +106,32 @@ const (
 )
 
 func (t *tx) FinishMessages(ctx context.Context, ids []int64, at time.Time) error {
-	return t.updateMessages(ctx, "finish", finishMessages, t.micros(at), idSet(ids))
+	ids = row.Last(ids, func(id int64) int64 { return id })
+	n, err := t.updateMessages(ctx, "finish", finishMessages, ids, t.micros(at))
+	if err == nil && n < len(ids) {
+		err = fmt.Errorf("finish messages: %w", storage.ErrStale)
+	}
+	return err
 }
 
 func (t *tx) RetryMessages(ctx context.Context, ids []int64, runAfter time.Time, reason string) error {
-	return t.updateMessages(ctx, "retry", retryMessages, row.Micros(runAfter), reason, idSet(ids))
+	_, err := t.updateMessages(ctx, "retry", retryMessages, ids, row.Micros(runAfter), reason)
+	return err
 }
 
 func (t *tx) ParkMessages(ctx context.Context, ids []int64, at time.Time, reason string) error {
-	return t.updateMessages(ctx, "park", parkMessages, t.micros(at), reason, idSet(ids))
+	_, err := t.updateMessages(ctx, "park", parkMessages, ids, t.micros(at), reason)
+	return err
 }
 
 func (t *tx) PostponeMessages(ctx context.Context, ids []int64, runAfter time.Time, reason string) error {
-	return t.updateMessages(ctx, "postpone", postponeMessages, row.Micros(runAfter), reason, idSet(ids))
+	_, err := t.updateMessages(ctx, "postpone", postponeMessages, ids, row.Micros(runAfter), reason)
+	return err
 }
 
 func (t *tx) MarkSwept(ctx context.Context, ids []int64, at time.Time) error {
-	return t.updateMessages(ctx, "mark as swept", markSwept, t.micros(at), idSet(ids))
+	_, err := t.updateMessages(ctx, "mark as swept", markSwept, ids, t.micros(at))
+	return err
 }
 
 // micros is row.Micros, but the zero time is now: in a column that says when
@@ -120,11 +143,16 @@ func (t *tx) micros(at time.Time) int64 {
 	return row.Micros(at)
 }
 
-func (t *tx) updateMessages(ctx context.Context, what, query string, args ...any) error {
-	if _, err := t.exec(ctx, query, args...); err != nil {
-		return fmt.Errorf("%s messages: %w", what, err)
+// updateMessages says how many were not done. The ids are the last argument.
+func (t *tx) updateMessages(ctx context.Context, what, query string, ids []int64, args ...any) (int, error) {
+	if len(ids) == 0 {
+		return 0, nil
 	}
-	return nil
+	n, err := t.exec(ctx, query, append(args, idSet(ids))...)
+	if err != nil {
+		return 0, fmt.Errorf("%s messages: %w", what, err)
+	}
+	return int(n), nil
 }
 
 // A lease that is over at now is anybody's.

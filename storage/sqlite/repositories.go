@@ -87,6 +87,9 @@ func (t *tx) PutFiles(ctx context.Context, files []storage.File) error {
 const deleteFiles = `DELETE FROM files WHERE repository_id = ? AND path ` + inSet
 
 func (t *tx) DeleteFiles(ctx context.Context, repositoryID int64, paths []string) error {
+	if len(paths) == 0 {
+		return nil
+	}
 	if _, err := t.exec(ctx, deleteFiles, repositoryID, textSet(paths)); err != nil {
 		return fmt.Errorf("delete files of repository %d: %w", repositoryID, err)
 	}

@@ -73,7 +73,7 @@ func accept(b *testing.B, s storage.Store, n int) {
 	d := delivery(fmt.Sprint("g", n), time.Duration(n))
 	d.Payload = make([]byte, 8<<10)
 	err := s.InTx(b.Context(), func(ctx context.Context, tx storage.Tx) error {
-		added, err := tx.AddDelivery(ctx, d)
+		added, err := addDelivery(ctx, tx, d)
 		if err != nil || !added {
 			return err
 		}

@@ -46,6 +46,21 @@ var deliveries = []scenario{
 		})
 		same(f, "delivery", first, get[storage.Delivery](f)(f.store.Delivery(f.Context(), "g1")))
 	}},
+	{"of many deliveries those are added that are new, each once", func(f fixture) {
+		known := delivery("known", 0)
+		f.write(func(tx writes) { must(tx.AddDelivery(tx.ctx, known)) })
+		first, again, other := delivery("new", time.Second), delivery("new", time.Minute), delivery("other", time.Hour)
+		other.Payload, other.Event, other.RepositoryID = nil, "ping", -1
+		f.write(func(tx writes) {
+			got := must(tx.AddDeliveries(tx.ctx, []storage.Delivery{first, delivery("known", time.Minute), again, other}))
+			same(f, "added", []bool{true, false, false, true}, got)
+		})
+		for _, d := range []storage.Delivery{known, first, other} {
+			same(f, d.GUID, d, get[storage.Delivery](f)(f.store.Delivery(f.Context(), d.GUID)))
+		}
+		same(f, "in the order in which they came", []string{"other", "new", "known"},
+			guids(get[[]storage.Delivery](f)(f.store.Deliveries(f.Context(), storage.DeliveryFilter{}))))
+	}},
 	{"an unknown GUID is not found", func(f fixture) {
 		_, err := f.store.Delivery(f.Context(), "nobody")
 		wantErr(f, err, storage.ErrNotFound)
@@ -159,8 +174,10 @@ func prune(f fixture) {
 		tx.do(tx.BuryEntities(tx.ctx, []string{"component:default/dead"}, at(time.Second), storage.Cause{}))
 	})
 	// Three final deliveries, the one that was ignored at once, a message and a tombstone.
-	f.write(func(tx writes) { same(f, "rows", int64(6), must(tx.Prune(tx.ctx, at(time.Minute)))) })
-	f.write(func(tx writes) { same(f, "rows left to prune", int64(0), must(tx.Prune(tx.ctx, at(time.Minute)))) })
+	// In slices of at most four rows.
+	for _, want := range []int64{4, 2, 0} {
+		f.write(func(tx writes) { same(f, "rows", want, must(tx.Prune(tx.ctx, at(time.Minute), 4))) })
+	}
 	left := guids(get[[]storage.Delivery](f)(f.store.Deliveries(f.Context(), storage.DeliveryFilter{})))
 	same(f, "deliveries", 4, len(left)) // failed, parked, waiting, late
 	same(f, "parked", 1, len(get[[]storage.Message](f)(f.store.ParkedMessages(f.Context(), 10))))

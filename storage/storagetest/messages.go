@@ -2,6 +2,9 @@ package storagetest
 
 import (
 	"encoding/json"
+	"errors"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/callboard/callboard/storage"
@@ -32,6 +35,38 @@ func (f fixture) add(ms ...storage.Message) (added []int64) {
 func (f fixture) pending(key string, now time.Duration) []storage.Message {
 	f.Helper()
 	return get[[]storage.Message](f)(f.store.PendingMessages(f.Context(), "t", key, at(now)))
+}
+
+func (f fixture) pendingIn(tx writes, key string) []storage.Message {
+	return must(tx.PendingMessages(tx.ctx, "t", key, at(0)))
+}
+
+// raceToFinish lets several finish the same messages and add an effect, in
+// transactions that overlap as far as the database lets them.
+func raceToFinish(f fixture) {
+	const rounds, racers = 10, 4
+	for range rounds {
+		got := f.add(message("k"), message("k"))
+		var won atomic.Int32
+		var wg sync.WaitGroup
+		for range racers {
+			wg.Go(func() {
+				err := f.try(func(tx writes) {
+					tx.do(tx.FinishMessages(tx.ctx, got, at(0)))
+					must(tx.AddMessages(tx.ctx, []storage.Message{message("effect")}))
+				})
+				switch {
+				case err == nil:
+					won.Add(1)
+				case !errors.Is(err, storage.ErrStale):
+					f.Errorf("finish: %v", err)
+				}
+			})
+		}
+		wg.Wait()
+		same(f, "winners", int32(1), won.Load())
+	}
+	same(f, "effects", rounds, len(f.pending("effect", 0)))
 }
 
 func (f fixture) swept(now, quiet time.Duration) []int64 {
@@ -74,6 +109,33 @@ var messages = []scenario{
 		same(f, "oldest", day0, oldest)
 		wantErr(f, err, nil)
 	}},
+	{"undone messages are those that are due, wait or are parked", func(f fixture) {
+		got := f.add(message("k"), message("k"), message("k"), message("k"), message("other"))
+		f.write(func(tx writes) {
+			tx.do(tx.FinishMessages(tx.ctx, got[:1], at(time.Second)))
+			tx.do(tx.ParkMessages(tx.ctx, got[1:2], at(time.Second), "broken"))
+			tx.do(tx.RetryMessages(tx.ctx, got[2:3], at(time.Hour), "502"))
+			same(f, "undone", got[1:4], ids(must(tx.UndoneMessages(tx.ctx, "t", "k"))))
+		})
+		same(f, "of another topic", 0, len(get[[]storage.Message](f)(f.store.UndoneMessages(f.Context(), "u", "k"))))
+	}},
+	{"finishing tells what somebody else has done", func(f fixture) {
+		got := f.add(message("k"), message("k"), message("k"))
+		f.write(func(tx writes) {
+			tx.do(tx.ParkMessages(tx.ctx, got[:1], at(0), "parked is not done"))
+			tx.do(tx.FinishMessages(tx.ctx, []int64{got[0], got[1], got[1]}, at(0)))
+		})
+		err := f.try(func(tx writes) {
+			err := tx.FinishMessages(tx.ctx, got[1:], at(0))
+			wantErr(f, err, storage.ErrStale)
+			same(f, "the rest is done", 0, len(f.pendingIn(tx, "k")))
+			tx.do(err)
+		})
+		wantErr(f, err, storage.ErrStale)
+		same(f, "after the rollback", got[2:], ids(f.pending("k", 0)))
+		f.write(func(tx writes) { wantErr(f, tx.FinishMessages(tx.ctx, []int64{1 << 40}, at(0)), storage.ErrStale) })
+	}},
+	{"of two who finish a message one has it", raceToFinish},
 	{"an empty backlog has no oldest", func(f fixture) {
 		n, oldest, err := f.store.MessageBacklog(f.Context())
 		same(f, "backlog", 0, n)

@@ -114,6 +114,16 @@ func (w writes) do(err error) {
 	}
 }
 
+// AddDelivery adds one.
+func (w writes) AddDelivery(ctx context.Context, d storage.Delivery) (bool, error) {
+	return addDelivery(ctx, w.Tx, d)
+}
+
+func addDelivery(ctx context.Context, tx storage.Tx, d storage.Delivery) (bool, error) {
+	added, err := tx.AddDeliveries(ctx, []storage.Delivery{d})
+	return err == nil && added[0], err
+}
+
 // must unwraps an answer inside a transaction.
 func must[T any](v T, err error) T {
 	if err != nil {

@@ -118,13 +118,14 @@ var transactions = []scenario{
 	{"commits are told once, with what is due", told},
 	{"writers at once lose nothing", concurrent},
 	{"who fails, panics or gives up takes nobody along", mixed},
+	{"with empty lists the database is asked nothing", empty},
 }
 
 func cancelled(f fixture) {
 	for range 5 {
 		ctx, cancel := context.WithCancel(f.Context())
 		err := f.store.InTx(ctx, func(ctx context.Context, tx storage.Tx) error {
-			if _, err := tx.AddDelivery(ctx, delivery("g", 0)); err != nil {
+			if _, err := addDelivery(ctx, tx, delivery("g", 0)); err != nil {
 				return err
 			}
 			cancel()
@@ -135,7 +136,7 @@ func cancelled(f fixture) {
 		// Also when nobody looks at the error.
 		ctx, cancel = context.WithCancel(f.Context())
 		err = f.store.InTx(ctx, func(ctx context.Context, tx storage.Tx) error {
-			_, _ = tx.AddDelivery(ctx, delivery("g", 0))
+			_, _ = addDelivery(ctx, tx, delivery("g", 0))
 			cancel()
 			return nil
 		})
@@ -144,6 +145,35 @@ func cancelled(f fixture) {
 	}
 	f.write(func(tx writes) { must(tx.AddDelivery(tx.ctx, delivery("g", 0))) })
 	same(f, "committed", true, f.exists("g"))
+}
+
+// empty calls with a context that is over: whoever asks the database learns it.
+func empty(f fixture) {
+	over, cancel := context.WithCancel(f.Context())
+	cancel()
+	_, errEntities := f.store.Entities(over, nil)
+	_, errClaims := f.store.Claims(over, nil)
+	wantErr(f, errors.Join(errEntities, errClaims), nil)
+	f.write(func(tx writes) {
+		tx.do(tx.LockCatalog(tx.ctx))
+		must(tx.AddDeliveries(over, nil))
+		tx.do(tx.FinishDeliveries(over, nil))
+		must(tx.AddMessages(over, nil))
+		tx.do(tx.FinishMessages(over, nil, day0))
+		tx.do(tx.RetryMessages(over, nil, day0, ""))
+		tx.do(tx.ParkMessages(over, nil, day0, ""))
+		tx.do(tx.PostponeMessages(over, nil, day0, ""))
+		tx.do(tx.MarkSwept(over, nil, day0))
+		tx.do(tx.PutFiles(over, nil))
+		tx.do(tx.DeleteFiles(over, 1, nil))
+		must(tx.Entities(over, nil))
+		must(tx.Claims(over, nil))
+		tx.do(tx.PutEntities(over, nil))
+		tx.do(tx.BuryEntities(over, nil, day0, storage.Cause{}))
+		tx.do(tx.PutClaims(over, nil))
+		tx.do(tx.DeleteClaims(over, 1, nil))
+		must(tx.AddChanges(over, nil))
+	})
 }
 
 // waiter holds the catalog with one transaction and lets another run into its
@@ -262,7 +292,7 @@ func fate(f fixture, boom error, guid string, kind int) (committed bool) {
 		}
 	}()
 	err := f.store.InTx(ctx, func(ctx context.Context, tx storage.Tx) error {
-		if _, err := tx.AddDelivery(ctx, delivery(guid, 0)); err != nil {
+		if _, err := addDelivery(ctx, tx, delivery(guid, 0)); err != nil {
 			return err
 		}
 		switch kind {

@@ -40,7 +40,7 @@ CREATE TABLE messages (
 	parked_at INTEGER NOT NULL,
 	error TEXT NOT NULL
 ) STRICT;
-CREATE INDEX messages_pending ON messages (topic, key, id) WHERE done_at = 0 AND parked_at = 0;
+CREATE INDEX messages_undone ON messages (topic, key, id) WHERE done_at = 0;
 CREATE INDEX messages_due ON messages (run_after, id) WHERE done_at = 0 AND parked_at = 0;
 CREATE INDEX messages_oldest ON messages (created_at) WHERE done_at = 0 AND parked_at = 0;
 CREATE INDEX messages_parked ON messages (parked_at, id) WHERE done_at = 0 AND parked_at <> 0;
