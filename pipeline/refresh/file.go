@@ -151,7 +151,6 @@ func (c *crawl) process(f reading, in inputs) fileResult {
 		r.Inputs[path] = in.objects[path].SHA
 	}
 	if hasError(f.diags) {
-		r.Status = storage.FileBroken
 		r.broken = append(r.broken, statusItem(&entity.Error{Name: "InputError", Message: f.diags[0].Message}))
 	}
 	for i := range r.Diagnostics {
@@ -177,18 +176,20 @@ func (c *crawl) process(f reading, in inputs) fileResult {
 			skeletons++
 			continue
 		}
-		r.Status = storage.FileBroken
 		if res.Ref == "" {
 			r.broken = append(r.broken, statusItems(res.Errors)...)
 		} else {
 			r.rejected[res.Ref] = statusItems(res.Errors)
 		}
 	}
-	switch {
-	case r.Status == storage.FileBroken:
+	if len(r.rejected)+len(r.broken) > 0 {
 		// A Location that broke keeps its children with it.
 		before := c.stored[f.path]
 		r.Targets, r.External = union(r.Targets, before.Targets), union(r.External, before.External)
+	}
+	switch {
+	case hasError(r.Diagnostics):
+		r.Status = storage.FileBroken
 	case skeletons > 0 && len(accepted) == 0:
 		r.Status = storage.FileIgnored // filled in by a template some day (users.md row 9)
 	}

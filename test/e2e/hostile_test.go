@@ -52,6 +52,7 @@ func TestHostileTargets(t *testing.T) {
 		}
 	}
 	var repo struct {
+		Why   []string
 		Files []struct {
 			Diagnostics []struct{ Rule, Ref, Message string }
 		}
@@ -70,6 +71,9 @@ func TestHostileTargets(t *testing.T) {
 		if rule != "target-not-allowed" && rule != "location-target" {
 			t.Errorf("%s: the diagnostic is %q", target, rule)
 		}
+	}
+	if why := strings.Join(repo.Why, "\n"); !strings.Contains(why, "acme/nobody/tree/main/x.yaml, in a repository that Callboard cannot read") {
+		t.Errorf("nothing says that acme/nobody cannot be read:\n%s", why)
 	}
 	if calls.Load() != 0 {
 		t.Errorf("a server outside Git was called %d times", calls.Load())

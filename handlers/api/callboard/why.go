@@ -60,6 +60,9 @@ func sayMessages(d RepositoryDetail, now time.Time, say func(string, ...any)) {
 // sayFiles leaves files alone that are fine.
 func sayFiles(files []File, say func(string, ...any)) {
 	for _, f := range files {
+		for _, target := range f.Unreadable {
+			say("%s names %s, in a repository that Callboard cannot read. Check the name, and that the App is installed on it.", f.Path, target)
+		}
 		switch f.Status {
 		case storage.FileMissing:
 			say("%s does not exist, but %s names it.", f.Path, reachedBy(f))
