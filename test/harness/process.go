@@ -13,22 +13,19 @@ import (
 	"testing"
 )
 
-// binary is built once for a test binary; its folder stays until the process
-// ends, because several tests run it.
+// binary is built once for a test binary, to the same place each time so that
+// nothing is left behind; test binaries that run together replace it whole.
 var binary = sync.OnceValues(func() (string, error) {
 	if path := os.Getenv("CALLBOARD_TEST_BINARY"); path != "" {
 		return path, nil
 	}
-	dir, err := os.MkdirTemp("", "callboard-test-")
-	if err != nil {
-		return "", err
-	}
-	path := filepath.Join(dir, "callboard")
-	out, err := exec.Command("go", "build", "-o", path, "github.com/callboard/callboard/cmd/callboard").CombinedOutput()
+	path := filepath.Join(os.TempDir(), fmt.Sprintf("callboard-under-test-%d", os.Getuid()))
+	fresh := fmt.Sprintf("%s-%d", path, os.Getpid())
+	out, err := exec.Command("go", "build", "-o", fresh, "github.com/callboard/callboard/cmd/callboard").CombinedOutput()
 	if err != nil {
 		return "", fmt.Errorf("build callboard: %w\n%s", err, out)
 	}
-	return path, nil
+	return path, os.Rename(fresh, path)
 })
 
 // Process is the real program, run with a configuration file, that can be
