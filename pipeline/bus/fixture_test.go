@@ -121,7 +121,10 @@ func newFixture(t *testing.T, s setup) *fixture {
 	}
 	f := &fixture{t: t, clock: s.clock, open: s.open(t), transport: s.transport(t), observed: make(chan bus.Observed, 10_000)}
 	f.cfg = bus.Config{
-		Now:           f.clock.Now,
+		Now: f.clock.Now,
+		// Enough for all that the tests do at once. Each is a consumer, which with
+		// Redis is two connections to be made and ended.
+		Workers:       4,
 		SweepInterval: 5 * time.Millisecond,
 		Observe:       func(o bus.Observed) { f.observed <- o },
 	}

@@ -2,7 +2,7 @@ package bus_test
 
 import (
 	"context"
-	"errors"
+	"fmt"
 	"testing"
 	"time"
 
@@ -121,11 +121,19 @@ func TestPrune(t *testing.T) {
 	f.start(step{})
 	f.add("cart")
 	f.next()
+	ignored := make([]storage.Delivery, 2500) // more than go in one transaction
+	for i := range ignored {
+		ignored[i] = storage.Delivery{GUID: fmt.Sprint("ignored-", i), State: storage.DeliveryIgnored, ReceivedAt: f.clock.Now()}
+	}
+	tx(t, f.store, func(ctx context.Context, tx storage.Tx) error {
+		_, err := tx.AddDeliveries(ctx, ignored)
+		return err
+	})
 	f.clock.Advance(31 * 24 * time.Hour)
 	f.restart(step{})
-	f.until("the old delivery is gone", func() bool {
-		_, err := f.store.Delivery(t.Context(), "d-cart-0")
-		return errors.Is(err, storage.ErrNotFound)
+	f.until("the old deliveries are gone", func() bool {
+		left, err := f.store.Deliveries(t.Context(), storage.DeliveryFilter{})
+		return err == nil && len(left) == 0
 	})
 }
 

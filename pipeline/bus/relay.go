@@ -48,7 +48,11 @@ func (b *Bus) relay(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case j := <-b.outbox:
-			b.publish(ctx, j)
+			// A run that has not begun will read these messages, too: a busy
+			// repository is not worth a wake-up for each of its pushes.
+			if !b.sched.waits(j) {
+				b.publish(ctx, j)
+			}
 		}
 	}
 }

@@ -65,6 +65,14 @@ func (s *scheduler) wake(j job) (done <-chan struct{}, ok bool) {
 	return sl.done, true
 }
 
+// waits says that a run of the job is to come that has not begun.
+func (s *scheduler) waits(j job) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	sl := s.slots[j]
+	return sl != nil && (!sl.running || sl.dirty)
+}
+
 func (s *scheduler) enqueue(j job, sl *slot) {
 	*sl = slot{done: make(chan struct{})}
 	s.queue = append(s.queue, j)

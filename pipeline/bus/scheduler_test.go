@@ -16,11 +16,20 @@ func TestSchedulerTakesTurns(t *testing.T) {
 	if !ok || done == nil || done != again {
 		t.Error("two wake-ups of a waiting job do not share its run")
 	}
+	if !s.waits(a) || s.waits(b) {
+		t.Error("of two jobs the one that was woken waits")
+	}
 	s.wake(b)
 
 	first, _ := s.next()
+	if s.waits(a) {
+		t.Error("a job waits although its run has begun")
+	}
 	if ch, ok := s.wake(a); ch != nil || !ok {
 		t.Error("waking a running job must not wait")
+	}
+	if !s.waits(a) {
+		t.Error("a job that was woken while it ran has no run to come")
 	}
 	s.finish(first)
 	select {

@@ -137,7 +137,11 @@ func outcomes(msgs []storage.Message, out Outcome, now time.Time) []storage.Deli
 				GUID: guid, State: out.State, Reason: out.Reason, Summary: out.Summary, Revision: out.Revision, DoneAt: now,
 			})
 		}
-		list[i].Attempts = max(list[i].Attempts, m.Attempts+1)
+		attempts := m.Attempts + 1
+		if !m.ParkedAt.IsZero() {
+			attempts++ // the one that parked it is not counted in the row
+		}
+		list[i].Attempts = max(list[i].Attempts, attempts)
 	}
 	return list
 }

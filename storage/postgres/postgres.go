@@ -20,6 +20,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/jackc/pgx/v5/stdlib"
 
@@ -33,6 +34,12 @@ var migrations embed.FS
 // maxConns is the size of the pool unless the DSN has pool_max_conns. Waiting
 // commits share a flush, so some more than cores pays.
 const maxConns = 16
+
+// planAnew has a statement planned at each execution. The plan that PostgreSQL
+// would keep is one for the size that tables had when the connection was young:
+// empty at the first start, where reading all of a table looks cheapest. Measured
+// with 2,000 repositories coming in: 3 s instead of 11 s in the server.
+const planAnew = "SET plan_cache_mode = force_custom_plan"
 
 // Store is a storage.Store in a database.
 type Store struct {
@@ -86,6 +93,11 @@ func (s *Store) open(ctx context.Context, dsn string) error {
 	}
 	if config.ConnConfig.RuntimeParams["application_name"] == "" {
 		config.ConnConfig.RuntimeParams["application_name"] = "callboard"
+	}
+
+	config.AfterConnect = func(ctx context.Context, conn *pgx.Conn) error {
+		_, err := conn.Exec(ctx, planAnew)
+		return err
 	}
 
 	sub, err := fs.Sub(migrations, "migrations")
