@@ -141,10 +141,9 @@ type Repository struct {
 	State      RepositoryState
 
 	// AppliedSHA is the commit that the catalog shows, AppliedAt when it came to
-	// show it; ETag validates the head for a conditional request.
+	// show it.
 	AppliedSHA string
 	AppliedAt  time.Time
-	ETag       string
 	// SettingsHash names the pattern and rules that AppliedSHA was read with;
 	// another hash means everything is read again.
 	SettingsHash string

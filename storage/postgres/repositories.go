@@ -46,7 +46,7 @@ func (r reader) Repositories(ctx context.Context) ([]storage.Repository, error) 
 var (
 	insertRepository = insert("repositories", row.RepositoryColumns) + ` ON CONFLICT (id) DO NOTHING`
 	updateRepository = `UPDATE repositories SET (` + row.RepositoryColumns + `) = (` + marks(row.RepositoryColumns) + `)
-		WHERE id = $1 AND version = $22 - 1`
+		WHERE id = $1 AND version = $21 - 1`
 )
 
 func (t *tx) PutRepository(ctx context.Context, r storage.Repository) (int64, error) {

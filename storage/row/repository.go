@@ -4,14 +4,14 @@ import "github.com/callboard/callboard/storage"
 
 // RepositoryColumns are all columns of a repository, the version last.
 const RepositoryColumns = `id, host, owner, name, default_branch, html_url, visibility, archived, fork, topics,
-	installation_id, discovered, state, applied_sha, applied_at, etag, settings_hash, head_sha, head_at,
+	installation_id, discovered, state, applied_sha, applied_at, settings_hash, head_sha, head_at,
 	error, error_at, version`
 
 // Repository gives the values of RepositoryColumns with the next version.
 func Repository(r storage.Repository) []any {
 	return []any{
 		r.ID, r.Host, r.Owner, r.Name, r.DefaultBranch, r.HTMLURL, r.Visibility, r.Archived, r.Fork, list(r.Topics),
-		r.InstallationID, r.Discovered, string(r.State), r.AppliedSHA, Micros(r.AppliedAt), r.ETag, r.SettingsHash,
+		r.InstallationID, r.Discovered, string(r.State), r.AppliedSHA, Micros(r.AppliedAt), r.SettingsHash,
 		r.HeadSHA, Micros(r.HeadAt), r.Error, Micros(r.ErrorAt), r.Version + 1,
 	}
 }
@@ -20,7 +20,7 @@ func Repository(r storage.Repository) []any {
 func ScanRepository(s Scanner) (r storage.Repository, err error) {
 	return r, s.Scan(&r.ID, &r.Host, &r.Owner, &r.Name, &r.DefaultBranch, &r.HTMLURL, &r.Visibility, &r.Archived,
 		&r.Fork, jsonColumn{&r.Topics}, &r.InstallationID, &r.Discovered, &r.State, &r.AppliedSHA,
-		timeColumn{&r.AppliedAt}, &r.ETag, &r.SettingsHash, &r.HeadSHA, timeColumn{&r.HeadAt}, &r.Error,
+		timeColumn{&r.AppliedAt}, &r.SettingsHash, &r.HeadSHA, timeColumn{&r.HeadAt}, &r.Error,
 		timeColumn{&r.ErrorAt}, &r.Version)
 }
 

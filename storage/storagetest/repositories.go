@@ -12,7 +12,7 @@ func repository(id int64, owner, name string) storage.Repository {
 		ID: id, Host: "github.com", Owner: owner, Name: name, DefaultBranch: "main",
 		HTMLURL: "https://github.com/" + owner + "/" + name, Visibility: "private", Archived: true, Fork: true,
 		Topics: []string{"go", "a<b"}, InstallationID: 7, Discovered: true, State: storage.RepositoryActive,
-		AppliedSHA: "c0ffee", AppliedAt: at(time.Second), ETag: `W/"x"`, SettingsHash: "h", HeadSHA: "beef",
+		AppliedSHA: "c0ffee", AppliedAt: at(time.Second), SettingsHash: "h", HeadSHA: "beef",
 		HeadAt: at(time.Minute), Error: "boom", ErrorAt: at(time.Hour),
 	}
 }

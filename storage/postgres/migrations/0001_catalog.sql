@@ -65,7 +65,6 @@ CREATE TABLE repositories (
 	state TEXT NOT NULL,
 	applied_sha TEXT NOT NULL,
 	applied_at BIGINT NOT NULL,
-	etag TEXT NOT NULL,
 	settings_hash TEXT NOT NULL,
 	head_sha TEXT NOT NULL,
 	head_at BIGINT NOT NULL,

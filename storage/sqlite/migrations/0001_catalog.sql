@@ -62,7 +62,6 @@ CREATE TABLE repositories (
 	state TEXT NOT NULL,
 	applied_sha TEXT NOT NULL,
 	applied_at INTEGER NOT NULL,
-	etag TEXT NOT NULL,
 	settings_hash TEXT NOT NULL,
 	head_sha TEXT NOT NULL,
 	head_at INTEGER NOT NULL,
