@@ -150,7 +150,7 @@ func TestKeysDoNotOverlap(t *testing.T) {
 // the next from its turn.
 func TestKeysRunSideBySide(t *testing.T) {
 	t.Parallel()
-	onEach(t, func(t *testing.T, f *fixture) {
+	onEach(t, func(_ *testing.T, f *fixture) {
 		f.cfg.Workers = 8
 		var begun sync.WaitGroup
 		begun.Add(7)
@@ -394,7 +394,7 @@ func TestDoneElsewhere(t *testing.T) {
 	onEach(t, func(t *testing.T, f *fixture) {
 		var ids []int64
 		added, planned := make(chan struct{}), make(chan struct{})
-		f.start(step{plan: func(ctx context.Context, msgs []storage.Message) error {
+		f.start(step{plan: func(_ context.Context, msgs []storage.Message) error {
 			if msgs[0].Key == "cart" {
 				<-added
 				tx(t, f.store, func(ctx context.Context, tx storage.Tx) error { return tx.FinishMessages(ctx, ids, f.clock.Now()) })

@@ -2,6 +2,7 @@ package bus
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"time"
 
@@ -72,7 +73,7 @@ func (b *Bus) publish(ctx context.Context, j job) bool {
 	msg.Metadata.Set(metaKey, j.key)
 	msg.SetContext(ctx)
 	if err := b.link.publisher.Publish(wakeTopic, msg); err != nil {
-		if context.Cause(ctx) != context.Canceled {
+		if !errors.Is(context.Cause(ctx), context.Canceled) {
 			b.downUntil.Store(time.Now().Add(downTime).UnixNano())
 			b.log.WarnContext(ctx, "transport refuses wake-ups; working on without it",
 				slog.String("transport", b.transport.String()), slog.String(event.LogError, err.Error()))

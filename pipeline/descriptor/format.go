@@ -31,20 +31,21 @@ const (
 		"https://github.com/backstage/backstage/blob/master/docs/architecture-decisions/adr002-default-catalog-file-format.md"
 )
 
-func short(s string, p *regexp.Regexp, limit int) bool {
+// short is what all short names have in common: at most 63 characters.
+func short(s string, p *regexp.Regexp) bool {
 	n := utf16Len(s)
-	return n >= 1 && n <= limit && p.MatchString(s)
+	return n >= 1 && n <= 63 && p.MatchString(s)
 }
 
-func isDNSLabel(s string) bool   { return short(s, dnsLabelPattern, 63) }
-func isObjectName(s string) bool { return short(s, objectNamePattern, 63) }
-func isKind(s string) bool       { return short(s, kindPattern, 63) }
-func isTag(s string) bool        { return short(s, tagPattern, 63) }
+func isDNSLabel(s string) bool   { return short(s, dnsLabelPattern) }
+func isObjectName(s string) bool { return short(s, objectNamePattern) }
+func isKind(s string) bool       { return short(s, kindPattern) }
+func isTag(s string) bool        { return short(s, tagPattern) }
 func isLabelValue(s string) bool { return s == "" || isObjectName(s) }
 func isKey(s string) bool        { return isPrefixed(s, isObjectName) }
 
 func isVersion(s string) bool {
-	return isPrefixed(s, func(s string) bool { return short(s, versionPattern, 63) })
+	return isPrefixed(s, func(s string) bool { return short(s, versionPattern) })
 }
 
 func isDNSSubdomain(s string) bool {

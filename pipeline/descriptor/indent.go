@@ -21,15 +21,15 @@ func (d *decoder) checkIndent(n *yaml.Node, indent int) *fault {
 	if rest == "" {
 		return nil
 	}
-	switch open := rest[0]; {
-	case open == '"' || open == '\'':
+	switch open := rest[0]; open {
+	case '"', '\'':
 		if line := s.quote(rest[1:], open); line > 0 {
 			text := d.lines.line(line - 1)
 			f := d.fault("yaml-indentation", "", n)
 			f.message = d.lines.describe("Missing closing "+string(open)+"quote", line-1, columns(text)+1, 1)
 			return f
 		}
-	case open == '[' || open == '{':
+	case '[', '{':
 		if line := s.flow(rest); line > 0 {
 			return d.lines.fault("yaml-indentation", flowMessage(open), line, 1)
 		}

@@ -137,12 +137,12 @@ func parseJSON(s string) (any, error) {
 	dec := json.NewDecoder(bytes.NewReader([]byte(s)))
 	v, err := jsonValue(dec, 0)
 	if err == nil {
-		if _, err = dec.Token(); err == io.EOF {
+		if _, err = dec.Token(); errors.Is(err, io.EOF) {
 			return v, nil
 		}
 		err = errors.New("Unexpected non-whitespace character after JSON") //nolint:staticcheck // as V8 words it
 	}
-	if err == io.EOF || err == io.ErrUnexpectedEOF {
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
 		err = errors.New("Unexpected end of JSON input") //nolint:staticcheck // as V8 words it
 	}
 	return nil, err

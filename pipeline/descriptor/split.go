@@ -55,14 +55,14 @@ func (s *splitter) take(text string, pos, line int) {
 		if s.directives {
 			start, first = s.directAt, s.directLine
 		}
-		s.begin(start, first, line)
+		s.begin(start, first)
 		rest := strings.TrimSpace(text[3:])
 		if rest != "" && rest[0] != '#' {
 			s.open.content = line
 		}
 	case isMarker(text, "..."):
 		if s.open == nil {
-			s.begin(pos, line, line) // an end without a beginning counts as an empty document
+			s.begin(pos, line) // an end without a beginning counts as an empty document
 		}
 		s.finish(pos)
 	case s.open != nil:
@@ -76,7 +76,7 @@ func (s *splitter) take(text string, pos, line int) {
 		if s.directives {
 			misplaced = line
 		}
-		s.begin(pos, line, line)
+		s.begin(pos, line)
 		s.open.content, s.open.misplaced = line, misplaced
 	}
 }
@@ -90,7 +90,7 @@ func (s *splitter) directive(text string, pos, line int) {
 	}
 }
 
-func (s *splitter) begin(start, first, line int) {
+func (s *splitter) begin(start, first int) {
 	s.open = &chunk{line: first, v11: s.v11}
 	s.start = start
 	s.directives = false

@@ -122,8 +122,8 @@ func (u *webURL) host(h string) (string, error) {
 		}
 		return h, nil
 	}
-	h, ok := percentDecode(h)
-	if !ok || strings.ContainsFunc(h, forbiddenInDomain) {
+	h = percentDecode(h)
+	if strings.ContainsFunc(h, forbiddenInDomain) {
 		return "", errInvalidURL
 	}
 	h = strings.ToLower(h)
@@ -187,9 +187,9 @@ func ipv4(labels []string) (string, error) {
 	return netip.AddrFrom4([4]byte{byte(total >> 24), byte(total >> 16), byte(total >> 8), byte(total)}).String(), nil
 }
 
-func percentDecode(s string) (string, bool) {
+func percentDecode(s string) string {
 	if !strings.Contains(s, "%") {
-		return s, true
+		return s
 	}
 	b := make([]byte, 0, len(s))
 	for i := 0; i < len(s); i++ {
@@ -202,7 +202,7 @@ func percentDecode(s string) (string, bool) {
 		}
 		b = append(b, s[i])
 	}
-	return string(b), true
+	return string(b)
 }
 
 // The percent-encode sets of the standard, beyond controls and what is not ASCII.

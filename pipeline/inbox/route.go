@@ -187,7 +187,8 @@ func decideRefresh(r Received, f facts) order {
 // else a payload says never becomes part of a URL.
 func isName(s string) bool {
 	return s != "" && strings.Trim(s, ".") != "" && !strings.ContainsFunc(s, func(c rune) bool {
-		return !('a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || strings.ContainsRune("-_.", c))
+		allowed := 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || strings.ContainsRune("-_.", c)
+		return !allowed
 	})
 }
 

@@ -120,14 +120,14 @@ func (p *pool) statement(ctx context.Context, query string) (*sql.Stmt, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if first := p.prepared[query]; first != nil {
-		return first, stmt.Close()
+		return first, stmt.Close() //nolint:sqlclosecheck // the other one is used from now on
 	}
 	p.prepared[query] = stmt
 	return stmt, nil
 }
 
 func (p *pool) query(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
-	stmt, err := p.statement(ctx, query)
+	stmt, err := p.statement(ctx, query) //nolint:sqlclosecheck // prepared once, closed with the store
 	if err != nil {
 		return nil, err
 	}

@@ -80,7 +80,7 @@ func (t *tx) query(ctx context.Context, query string, args ...any) (*sql.Rows, e
 		return nil, err
 	}
 	ctx = context.WithoutCancel(ctx)
-	stmt, err := t.store.writer.statement(ctx, query)
+	stmt, err := t.store.writer.statement(ctx, query) //nolint:sqlclosecheck // prepared once, closed with the store
 	if err != nil {
 		t.fail(err)
 		return nil, err

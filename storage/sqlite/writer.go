@@ -69,7 +69,7 @@ func (w *writer) statement(ctx context.Context, query string) (*sql.Stmt, error)
 }
 
 func (w *writer) exec(ctx context.Context, query string, args ...any) (sql.Result, error) {
-	stmt, err := w.statement(ctx, query)
+	stmt, err := w.statement(ctx, query) //nolint:sqlclosecheck // prepared once, closed with the store
 	if err != nil {
 		return nil, err
 	}

@@ -92,7 +92,7 @@ func (s *Server) lookup(login, kind string) (*account, error) {
 // slug is how GitHub makes a team's slug from its name.
 func slug(name string) string {
 	parts := strings.FieldsFunc(strings.ToLower(name), func(r rune) bool {
-		return !(r >= 'a' && r <= 'z' || r >= '0' && r <= '9' || r == '_')
+		return (r < 'a' || r > 'z') && (r < '0' || r > '9') && r != '_'
 	})
 	return strings.Join(parts, "-")
 }

@@ -368,7 +368,8 @@ func TestInjectedFaults(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := (&http.Client{Timeout: 50 * time.Millisecond}).Do(req); err == nil {
+	if res, err := (&http.Client{Timeout: 50 * time.Millisecond}).Do(req); err == nil {
+		_ = res.Body.Close()
 		t.Error("a hanging request was answered")
 	}
 	s.ClearFaults()

@@ -88,15 +88,14 @@ func (s *Server) pushEvent(r *Repo, ref, before, after string, old map[string]st
 	html := r.HTMLURL()
 	short := func(sha string) string { return sha[:min(12, len(sha))] }
 	branch := strings.TrimPrefix(strings.TrimPrefix(ref, "refs/heads/"), "refs/tags/")
-	switch {
-	case before == "":
+	if before == "" {
 		p["compare"] = html + "/compare/" + branch
 		for name, sha := range old { // a new branch on a commit that another one has
 			if sha == after && strings.HasPrefix(name, "refs/heads/") {
 				p["base_ref"] = name
 			}
 		}
-	default:
+	} else {
 		p["compare"] = html + "/compare/" + short(before) + "..." + short(orZero(after))
 	}
 	if after != "" {

@@ -83,18 +83,17 @@ func Parse(text string) (doc *Document, err error) {
 	p.next()
 	doc = &Document{fragments: map[string]*fragment{}}
 	for p.tok != "" {
-		switch {
-		case p.tok == "fragment":
-			p.next()
-			name := p.name()
-			p.expect("on")
-			f := &fragment{on: p.name()}
-			p.directives()
-			f.selections = p.selectionSet()
-			doc.fragments[name] = f
-		default:
+		if p.tok != "fragment" {
 			doc.operations = append(doc.operations, p.operation())
+			continue
 		}
+		p.next()
+		name := p.name()
+		p.expect("on")
+		f := &fragment{on: p.name()}
+		p.directives()
+		f.selections = p.selectionSet()
+		doc.fragments[name] = f
 	}
 	if len(doc.operations) == 0 {
 		p.fail("no operation")
