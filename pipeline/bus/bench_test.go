@@ -3,7 +3,6 @@ package bus_test
 import (
 	"context"
 	"fmt"
-	"io"
 	"log/slog"
 	"path/filepath"
 	"testing"
@@ -49,7 +48,7 @@ func benchmark(b *testing.B, store storage.Store, transport bus.Transport) {
 	defer func() { _ = store.Close() }()
 	done := make(chan struct{}, 1)
 	work := bus.New(store, transport, bus.Config{Observe: func(bus.Observed) { done <- struct{}{} }},
-		slog.New(slog.NewTextHandler(io.Discard, nil)), nil)
+		slog.New(slog.DiscardHandler), nil)
 	bus.Register(work, step{apply: func(context.Context, storage.Tx, []storage.Message) (bus.Outcome, error) {
 		return applied, nil
 	}})

@@ -80,8 +80,7 @@ func (b *Bus) report(ctx context.Context, o Observed, msgs []storage.Message) {
 			level = slog.LevelError
 		}
 		attrs = append(attrs, slog.String(event.LogError, o.Err.Error()))
-		var p *panicError
-		if errors.As(o.Err, &p) {
+		if p, ok := errors.AsType[*panicError](o.Err); ok {
 			level = slog.LevelError
 			attrs = append(attrs, slog.String("stack", p.stack))
 		}

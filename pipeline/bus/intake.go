@@ -75,7 +75,7 @@ func (b *Bus) listen(ctx context.Context, logger watermill.LoggerAdapter) error 
 		return errors.Join(err, errEnded)
 	case <-ctx.Done():
 		err := router.Close()
-		<-ended
+		<-ended //nolint:errcheck // it was told to end
 		return err
 	}
 }

@@ -2,6 +2,7 @@ package descriptor
 
 import (
 	"regexp"
+	"slices"
 
 	"github.com/callboard/callboard/storage/entity"
 )
@@ -201,10 +202,8 @@ func findKind(name, version string) *kind {
 		if kinds[i].name != name {
 			continue
 		}
-		for _, v := range kinds[i].versions {
-			if v == version {
-				return &kinds[i]
-			}
+		if slices.Contains(kinds[i].versions, version) {
+			return &kinds[i]
 		}
 	}
 	return nil

@@ -30,7 +30,7 @@ type placeholderError struct {
 
 // replace answers the value with every placeholder in it replaced.
 func (p *placeholders) replace(v any, path []string) (any, *placeholderError) {
-	under := func(key string) []string { return append(path[:len(path):len(path)], key) }
+	under := func(key string) []string { return append(slices.Clip(path), key) }
 	switch v := v.(type) {
 	case []any:
 		out := make([]any, len(v))
@@ -125,8 +125,7 @@ func (p *placeholders) resolve(key string, param any, whole *object, path []stri
 
 // wordsOf prints an error as JavaScript does in a template literal.
 func wordsOf(err error) string {
-	var e *entity.Error
-	if errors.As(err, &e) {
+	if e, ok := errors.AsType[*entity.Error](err); ok {
 		return e.Error()
 	}
 	return "Error: " + err.Error()

@@ -81,8 +81,7 @@ func relationTarget(v any, defaultKind, defaultNamespace string) (entity.Ref, er
 }
 
 func refCause(err error) *entity.Error {
-	var ref *entity.RefError
-	if errors.As(err, &ref) {
+	if ref, ok := errors.AsType[*entity.RefError](err); ok {
 		return jsError(ref.Name, ref.Message, nil)
 	}
 	return jsError("Error", err.Error(), nil)

@@ -127,7 +127,7 @@ func (s *schema) checkItems(list []any, path []string) *violation {
 		return nil
 	}
 	for i, item := range list {
-		if bad := s.items.check(item, append(path[:len(path):len(path)], strconv.Itoa(i))); bad != nil {
+		if bad := s.items.check(item, append(slices.Clip(path), strconv.Itoa(i))); bad != nil {
 			return bad
 		}
 	}
@@ -143,7 +143,7 @@ func (s *schema) checkObject(o *object, path []string) *violation {
 			}
 		}
 	}
-	under := func(key string) []string { return append(path[:len(path):len(path)], key) }
+	under := func(key string) []string { return append(slices.Clip(path), key) }
 	if s.closed || s.additional != nil {
 		for _, key := range o.keys {
 			if slices.ContainsFunc(s.props, func(p prop) bool { return p.name == key }) {

@@ -2,6 +2,7 @@ package descriptor
 
 import (
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -242,13 +243,13 @@ func findNUL(v any, path []string) ([]string, bool) {
 		return path, strings.IndexByte(v, 0) >= 0
 	case []any:
 		for i, item := range v {
-			if p, ok := findNUL(item, append(path[:len(path):len(path)], strconv.Itoa(i))); ok {
+			if p, ok := findNUL(item, append(slices.Clip(path), strconv.Itoa(i))); ok {
 				return p, true
 			}
 		}
 	case *object:
 		for _, k := range v.keys {
-			p := append(path[:len(path):len(path)], k)
+			p := append(slices.Clip(path), k)
 			if strings.IndexByte(k, 0) >= 0 {
 				return p, true
 			}

@@ -77,8 +77,7 @@ func rollback(ctx context.Context, tx pgx.Tx) error {
 // harm: PostgreSQL failed it to resolve a conflict, or the connection went
 // before the commit.
 func retryable(err error) bool {
-	var e *pgconn.PgError
-	if errors.As(err, &e) {
+	if e, ok := errors.AsType[*pgconn.PgError](err); ok {
 		return e.Code == serializationFailure || e.Code == deadlockDetected || strings.HasPrefix(e.Code, shutdownClass)
 	}
 	var unknown *commitError

@@ -102,7 +102,7 @@ func (d *demo) run(ctx context.Context, once bool) error {
 	}
 	select {
 	case <-ctx.Done():
-		_ = <-ended // it was told to stop as well
+		<-ended //nolint:errcheck // it was told to end as well
 		return nil
 	case err := <-ended:
 		return fmt.Errorf("callboard ended: %w", err)

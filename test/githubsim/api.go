@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -272,8 +273,6 @@ func paginate[T any](c *call, items []T) []T {
 // link is the request's own address with some query values replaced.
 func (c *call) link(replace url.Values) string {
 	q := c.r.URL.Query()
-	for k, v := range replace {
-		q[k] = v
-	}
+	maps.Copy(q, replace)
 	return c.s.base + "/api/v3" + c.r.URL.Path + "?" + q.Encode()
 }

@@ -47,7 +47,7 @@ func TestConditionalRequests(t *testing.T) {
 	if sha.Text != s.Head("acme/a", "main") {
 		t.Errorf("sha is %q", sha.Text)
 	}
-	commit(t, s, "acme/a", "main", "x", map[string]*string{"f": githubsim.Content("2")})
+	commit(t, s, "acme/a", "main", "x", map[string]*string{"f": new("2")})
 	moved := request(t, "GET", s.APIURL()+"/repos/acme/a/commits/main", token, "",
 		"Accept", "application/vnd.github.sha", "If-None-Match", sha.Header.Get("ETag"))
 	if moved.Status != 200 || moved.Text != s.Head("acme/a", "main") {
@@ -235,8 +235,8 @@ func TestCompareAndCommits(t *testing.T) {
 	if err := s.CreateBranch("acme/a", "side/one", "main"); err != nil {
 		t.Fatal(err)
 	}
-	commit(t, s, "acme/a", "side/one", "s", map[string]*string{"g": githubsim.Content("1"), "f": nil})
-	commit(t, s, "acme/a", "main", "m", map[string]*string{"h": githubsim.Content("1")})
+	commit(t, s, "acme/a", "side/one", "s", map[string]*string{"g": new("1"), "f": nil})
+	commit(t, s, "acme/a", "main", "m", map[string]*string{"h": new("1")})
 	c := client(t, s, app, in)
 	cmpn, _, err := c.Repositories.CompareCommits(t.Context(), "acme", "a", "main", "side/one", nil)
 	if err != nil {

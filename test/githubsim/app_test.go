@@ -183,9 +183,9 @@ func TestInstallationEvents(t *testing.T) {
 	if err := in.RemoveRepos([]string{"acme/a"}); err != nil {
 		t.Fatal(err)
 	}
-	commit(t, s, "acme/a", "main", "not seen", map[string]*string{"f": githubsim.Content("1")})
+	commit(t, s, "acme/a", "main", "not seen", map[string]*string{"f": new("1")})
 	in.Suspend(true)
-	commit(t, s, "acme/b", "main", "not seen either", map[string]*string{"f": githubsim.Content("1")})
+	commit(t, s, "acme/b", "main", "not seen either", map[string]*string{"f": new("1")})
 	in.Suspend(false)
 	in.Uninstall()
 	got := rc.take(t, s)

@@ -28,7 +28,7 @@ func BenchmarkCommit(b *testing.B) {
 	n := int64(0)
 	for b.Loop() {
 		n++
-		commit(b, s, "acme/r", "main", "m", map[string]*string{"f": githubsim.Content(itoa(n))})
+		commit(b, s, "acme/r", "main", "m", map[string]*string{"f": new(itoa(n))})
 	}
 }
 

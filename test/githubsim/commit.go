@@ -8,7 +8,9 @@ import (
 )
 
 // Content is new text for a path of Commit; a nil entry deletes the path.
-func Content(text string) *string { return &text }
+//
+//go:fix inline
+func Content(text string) *string { return new(text) }
 
 // Commit makes one commit on a branch, which is created when missing, and
 // sends push. It answers the new SHA.

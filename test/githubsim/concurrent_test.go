@@ -25,7 +25,7 @@ func TestManyAtOnce(t *testing.T) {
 				t.Error(err)
 			}
 			for k := range n {
-				if _, err := s.Commit("acme/shared", "main", "m", map[string]*string{name: githubsim.Content(itoa(int64(k)))}); err != nil {
+				if _, err := s.Commit("acme/shared", "main", "m", map[string]*string{name: new(itoa(int64(k)))}); err != nil {
 					t.Error(err)
 				}
 				a, err := try(t, "GET", s.APIURL()+"/repos/acme/shared/git/trees/main?recursive=1", in.Token(), "")

@@ -115,8 +115,8 @@ func sign(alg func() hash.Hash, secret string, payload []byte) string {
 func flatten(h http.Header) map[string]string {
 	out := make(map[string]string, len(h))
 	for name, values := range h {
-		if strings.HasPrefix(name, "X-Github-") { // as GitHub spells it
-			name = "X-GitHub-" + strings.TrimPrefix(name, "X-Github-")
+		if after, ok := strings.CutPrefix(name, "X-Github-"); ok { // as GitHub spells it
+			name = "X-GitHub-" + after
 		}
 		out[name] = strings.Join(values, ", ")
 	}

@@ -2,6 +2,7 @@ package githubsim
 
 import (
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"net/http"
 	"slices"
@@ -117,9 +118,7 @@ func (s *Server) Requests() map[string]RequestCount {
 	s.faults.mu.Lock()
 	defer s.faults.mu.Unlock()
 	out := make(map[string]RequestCount, len(s.faults.counts))
-	for k, v := range s.faults.counts {
-		out[k] = v
-	}
+	maps.Copy(out, s.faults.counts)
 	return out
 }
 

@@ -119,7 +119,7 @@ func (s *Server) gitRefs(w http.ResponseWriter, r *http.Request) {
 		_, _ = fmt.Fprintf(w, "%04x%s0000", len(line)+4, line)
 	}
 	if err := s.git(r, w, nil, service, "--advertise-refs", repo.git.Dir()); err != nil {
-		s.opt.log.Warn("git request", "service", service, "error", err)
+		s.opt.log.WarnContext(r.Context(), "git request", "service", service, "error", err)
 	}
 }
 
@@ -148,7 +148,7 @@ func (s *Server) gitService(service string) http.HandlerFunc {
 			err = s.git(r, w, body, service, repo.git.Dir())
 		}
 		if err != nil {
-			s.opt.log.Warn("git request", "service", service, "error", err)
+			s.opt.log.WarnContext(r.Context(), "git request", "service", service, "error", err)
 		}
 	}
 }

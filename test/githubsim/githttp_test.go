@@ -56,7 +56,7 @@ func TestCloneEditPush(t *testing.T) {
 		}
 	}
 	// What in-process commits write must be good Git for the client too.
-	commit(t, s, "acme/shop", "main", "Later", map[string]*string{"src/deep/b.txt": githubsim.Content("x")})
+	commit(t, s, "acme/shop", "main", "Later", map[string]*string{"src/deep/b.txt": new("x")})
 	git(t, work, "pull", "-q")
 	git(t, work, "fsck", "--strict")
 	if got := git(t, work, "show", "HEAD:src/deep/b.txt"); got != "x" {

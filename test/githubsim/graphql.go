@@ -50,7 +50,7 @@ func (s *Server) serveGraphQL(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "application/json; charset=utf-8")
 		_, err := w.Write(body)
 		if err != nil {
-			s.opt.log.Debug("graphql answer not taken", "error", err)
+			s.opt.log.DebugContext(r.Context(), "graphql answer not taken", "error", err)
 		}
 		return nil
 	}))

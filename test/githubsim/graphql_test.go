@@ -44,7 +44,7 @@ func TestGraphQLSnapshot(t *testing.T) {
 	create(t, s, "shop", githubsim.RepoOptions{Topics: []string{"go", "web"}},
 		map[string]string{"catalog-info.yaml": "kind: API\n", "docs/index.md": "# x\n"})
 	s.AddUser(githubsim.User{Login: "ada", Name: "Ada", Email: "ada@acme.example"})
-	sha := commit(t, s, "acme/shop", "main", "Add $text", map[string]*string{"big.txt": githubsim.Content(strings.Repeat("é", 300_000)), "bin": githubsim.Content("a\x00b")},
+	sha := commit(t, s, "acme/shop", "main", "Add $text", map[string]*string{"big.txt": new(strings.Repeat("é", 300_000)), "bin": new("a\x00b")},
 		githubsim.Author("Ada", "ada@acme.example"))
 	got := ask(t, s, in.Token(), `
 	  query Snapshot($owner: String!, $name: String!, $top: Int = 10, $no: Boolean!) {

@@ -2,6 +2,7 @@ package githubsim
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 )
 
@@ -161,9 +162,7 @@ func (s *Server) changeOrg(org string, opts []EditOption, f func(*account) (even
 	}
 	for _, in := range to {
 		copied := object{"installation": object{"id": in.id, "node_id": nodeID("MDIz", in.id)}}
-		for k, v := range body {
-			copied[k] = v
-		}
+		maps.Copy(copied, body)
 		s.report(s.hooks.enqueue(in.app.hook, event, action, in.id, 0, copied))
 	}
 	return nil

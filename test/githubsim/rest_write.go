@@ -239,7 +239,7 @@ func putContents(c *call) error {
 		if err != nil {
 			return &apiError{http.StatusUnprocessableEntity, "content is not valid Base64"}
 		}
-		text = Content(string(b))
+		text = new(string(b))
 	}
 	sha, err := c.s.Commit(r.FullName(), body.Branch, body.Message, map[string]*string{path: text}, c.as())
 	if err != nil {

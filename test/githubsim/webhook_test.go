@@ -99,7 +99,7 @@ func TestRepositoryEvents(t *testing.T) {
 	if ev := next("archived"); !ev.Repo.GetArchived() {
 		t.Error("not archived")
 	}
-	if _, err := s.Commit("acme/b", "trunk", "no", map[string]*string{"f": githubsim.Content("2")}); err == nil {
+	if _, err := s.Commit("acme/b", "trunk", "no", map[string]*string{"f": new("2")}); err == nil {
 		t.Error("an archived repository took a commit")
 	}
 	must(s.ArchiveRepo("acme/b", false))
@@ -152,7 +152,7 @@ func TestPushShapes(t *testing.T) {
 		}
 		return p
 	}
-	second := commit(t, s, "acme/a", "main", "Two\n\nBecause.", map[string]*string{"f": githubsim.Content("2"), "g": githubsim.Content("")},
+	second := commit(t, s, "acme/a", "main", "Two\n\nBecause.", map[string]*string{"f": new("2"), "g": new("")},
 		githubsim.As("ada"), githubsim.Author("Ada", "ada@acme.example"))
 	p := push("push")
 	if p.GetBefore() != first || p.GetAfter() != second || p.GetForced() || p.Pusher.GetName() != "ada" ||
@@ -172,7 +172,7 @@ func TestPushShapes(t *testing.T) {
 	if p = push("create", "push"); !p.GetCreated() || p.GetBefore() != gitrepo.ZeroSHA || p.GetBaseRef() != "refs/heads/main" || len(p.Commits) != 0 {
 		t.Errorf("new branch: %v", p)
 	}
-	commit(t, s, "acme/a", "side", "Side", map[string]*string{"s": githubsim.Content("1")})
+	commit(t, s, "acme/a", "side", "Side", map[string]*string{"s": new("1")})
 	if p = push("push"); p.GetRef() != "refs/heads/side" || !p.Commits[0].GetDistinct() {
 		t.Errorf("side: %v", p)
 	}
@@ -260,8 +260,8 @@ func TestOversizedPayloadIsNotSent(t *testing.T) {
 	s, rc := open(t, githubsim.WithMaxPayload(20_000)), listen(t)
 	withApp(t, s, rc)
 	create(t, s, "a", githubsim.RepoOptions{}, nil, githubsim.Quiet())
-	commit(t, s, "acme/a", "main", strings.Repeat("long ", 5000), map[string]*string{"f": githubsim.Content("1")})
-	commit(t, s, "acme/a", "main", "short", map[string]*string{"f": githubsim.Content("2")})
+	commit(t, s, "acme/a", "main", strings.Repeat("long ", 5000), map[string]*string{"f": new("1")})
+	commit(t, s, "acme/a", "main", "short", map[string]*string{"f": new("2")})
 	if diff := cmp.Diff([]string{"create", "push"}, events(rc.take(t, s))); diff != "" {
 		t.Error(diff)
 	}
