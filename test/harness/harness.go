@@ -182,7 +182,7 @@ const patience = 30 * time.Second
 func (w *World) Eventually(what string, check func() error) {
 	w.T.Helper()
 	deadline := time.Now().Add(patience)
-	tick := time.NewTicker(5 * time.Millisecond)
+	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
 	var err error
 	for time.Now().Before(deadline) {
