@@ -23,6 +23,7 @@ func TestCorpusAsRepositories(t *testing.T) {
 		t.Fatal(err)
 	}
 	if _, err := os.Stat(corpus); err != nil {
+		// The one skip that is permitted: the files are no part of the project.
 		t.Skipf("the corpus is absent: %v", err)
 	}
 	each(t, func(t *testing.T, w *harness.World) {
