@@ -76,6 +76,7 @@ type DeliveryFilter struct {
 	Repository string // owner/name, case-insensitive
 	State      DeliveryState
 	Event      string
+	Commit     string // of a push: what it led the branch to
 	// Before continues a listing: only deliveries received before this one's GUID.
 	Before string
 	Limit  int // 0 means 100

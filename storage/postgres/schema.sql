@@ -149,6 +149,7 @@ CREATE UNIQUE INDEX changes_pkey ON changes USING btree (revision);
 CREATE INDEX changes_ref ON changes USING btree (ref, revision);
 CREATE INDEX claims_file ON claims USING btree (repository_id, path);
 CREATE UNIQUE INDEX claims_pkey ON claims USING btree (ref, repository_id, path, document);
+CREATE INDEX deliveries_commit ON deliveries USING btree (commit_sha, received_at, id);
 CREATE UNIQUE INDEX deliveries_guid_key ON deliveries USING btree (guid);
 CREATE UNIQUE INDEX deliveries_pkey ON deliveries USING btree (id);
 CREATE INDEX deliveries_received ON deliveries USING btree (received_at, id);

@@ -39,6 +39,9 @@ func (r reader) Deliveries(ctx context.Context, f storage.DeliveryFilter) ([]sto
 	if f.Event != "" {
 		add(`event = ?`, f.Event)
 	}
+	if f.Commit != "" {
+		add(`commit_sha = ?`, f.Commit)
+	}
 	if f.Before != "" {
 		// An unknown GUID compares as NULL: nothing was received before it.
 		add(`(received_at, id) < (SELECT received_at, id FROM deliveries WHERE guid = ?)`, f.Before)

@@ -51,6 +51,7 @@ CREATE TABLE deliveries (
 	done_at INTEGER NOT NULL,
 	payload BLOB NOT NULL
 ) STRICT;
+CREATE INDEX deliveries_commit ON deliveries (commit_sha, received_at, id);
 CREATE INDEX deliveries_received ON deliveries (received_at, id);
 CREATE INDEX deliveries_repository ON deliveries (lower(repository), received_at, id);
 CREATE INDEX deliveries_state ON deliveries (state, received_at, id);

@@ -66,6 +66,7 @@ func TestQueriesUseIndexes(t *testing.T) {
 		claimsByRef, claimsByRepository, deleteClaims, deleteClaim,
 		selectRevision, changesAfter, changesOf,
 		`SELECT guid FROM deliveries WHERE lower(repository) = lower(?) ORDER BY received_at DESC, id DESC LIMIT ?`,
+		`SELECT guid FROM deliveries WHERE commit_sha = ? ORDER BY received_at DESC, id DESC LIMIT ?`,
 		`SELECT guid FROM deliveries WHERE state = ? ORDER BY received_at DESC, id DESC LIMIT ?`,
 	}
 	detail := func(r row.Scanner) (v string, err error) {

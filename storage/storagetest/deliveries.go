@@ -112,7 +112,7 @@ var deliveries = []scenario{
 func listDeliveries(f fixture) {
 	a, b, c := delivery("a", 0), delivery("b", time.Second), delivery("c", 2*time.Second)
 	b.Repository, b.Event, b.State = "acme/CART", "repository", storage.DeliveryIgnored
-	c.Repository = "acme/other"
+	c.Repository, c.Commit = "acme/other", "beef"
 	f.write(func(tx writes) {
 		for _, d := range []storage.Delivery{b, c, a} {
 			must(tx.AddDelivery(tx.ctx, d))
@@ -127,6 +127,7 @@ func listDeliveries(f fixture) {
 		{"repository in any case", storage.DeliveryFilter{Repository: "aCME/cart"}, []string{"b", "a"}},
 		{"state", storage.DeliveryFilter{State: storage.DeliveryReceived}, []string{"c", "a"}},
 		{"event", storage.DeliveryFilter{Event: "repository"}, []string{"b"}},
+		{"commit", storage.DeliveryFilter{Commit: "c0ffee"}, []string{"b", "a"}},
 		{"together", storage.DeliveryFilter{Repository: "acme/cart", State: storage.DeliveryReceived, Event: "push"}, []string{"a"}},
 		{"limit", storage.DeliveryFilter{Limit: 2}, []string{"c", "b"}},
 		{"before", storage.DeliveryFilter{Repository: "acme/cart", Before: "b"}, []string{"a"}},
