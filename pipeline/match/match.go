@@ -21,6 +21,9 @@ type Pattern struct {
 	source       string
 	plain        bool
 	alternatives [][]segment
+	// anyCase and dots are for URLs: letters match in any case, and names that
+	// start with a dot are seen.
+	anyCase, dots bool
 }
 
 // Limits of a pattern, so that a hostile one costs little.
@@ -39,11 +42,22 @@ var (
 // Compile reads a pattern. It is always relative to the root of the
 // repository; a leading "/" or "./" only says so.
 func Compile(pattern string) (*Pattern, error) {
+	p := &Pattern{source: strings.TrimLeft(strings.TrimPrefix(pattern, "./"), "/")}
+	return p.compile(pattern)
+}
+
+// CompileURL reads a pattern of URLs, which match in any case and with names
+// that start with a dot (contract catalog 3.7).
+func CompileURL(pattern string) (*Pattern, error) {
+	p := &Pattern{source: strings.ToLower(pattern), anyCase: true, dots: true}
+	return p.compile(pattern)
+}
+
+func (p *Pattern) compile(pattern string) (*Pattern, error) {
+	source := p.source
 	if len(pattern) > maxLength {
 		return nil, errTooLong
 	}
-	source := strings.TrimLeft(strings.TrimPrefix(pattern, "./"), "/")
-	p := &Pattern{source: source}
 	if !isGlob(source) {
 		p.plain = true
 		return p, nil
@@ -94,12 +108,15 @@ func (p *Pattern) String() string { return p.source }
 // Match tells whether a path of the repository matches.
 func (p *Pattern) Match(path string) bool {
 	path = strings.TrimPrefix(path, "/")
+	if p.anyCase {
+		path = strings.ToLower(path)
+	}
 	if p.plain {
 		return path == p.source
 	}
 	names := strings.Split(path, "/")
 	for _, segments := range p.alternatives {
-		if matchSegments(segments, names) {
+		if matchSegments(segments, names, p.dots) {
 			return true
 		}
 	}
@@ -108,7 +125,7 @@ func (p *Pattern) Match(path string) bool {
 
 // matchSegments fills a table row by row: reach[j] says that the segments so
 // far match the first j names. Its cost is segments times names, whatever the pattern.
-func matchSegments(segments []segment, names []string) bool {
+func matchSegments(segments []segment, names []string, dots bool) bool {
 	reach := make([]bool, len(names)+1)
 	reach[0] = true
 	for i, s := range segments {
@@ -117,9 +134,9 @@ func matchSegments(segments []segment, names []string) bool {
 		for j := range reach {
 			if s.globstar {
 				// Nothing, or one name more; at the end at least one name.
-				next[j] = reach[j] && !last || j > 0 && (next[j-1] || reach[j-1]) && !strings.HasPrefix(names[j-1], ".")
+				next[j] = reach[j] && !last || j > 0 && (next[j-1] || reach[j-1]) && (dots || !strings.HasPrefix(names[j-1], "."))
 			} else if j > 0 {
-				next[j] = reach[j-1] && s.match(names[j-1])
+				next[j] = reach[j-1] && s.match(names[j-1], dots)
 			}
 		}
 		reach = next

@@ -102,8 +102,8 @@ func (t token) match(r rune) bool {
 
 // match goes back only to the last "*", which is enough and bounds the work by
 // pattern length times name length.
-func (s segment) match(name string) bool {
-	if strings.HasPrefix(name, ".") && (len(s.tokens) == 0 || s.tokens[0].kind != literal) {
+func (s segment) match(name string, dots bool) bool {
+	if !dots && strings.HasPrefix(name, ".") && (len(s.tokens) == 0 || s.tokens[0].kind != literal) {
 		return false
 	}
 	if name == "" {
