@@ -69,9 +69,6 @@ func (a *App) setup(ctx context.Context, opts Options) error {
 		return errors.New("no webhook secret is configured: set integrations.github[].apps[].webhookSecret, " +
 			"or events.modules.github.webhookSecret where a token is used; without one anybody could write to the catalog")
 	}
-	if cfg.RulesAt != "" {
-		a.log.WarnContext(ctx, "catalog.rules are not applied yet: every kind is accepted from every repository", slog.String("at", cfg.RulesAt))
-	}
 	metrics := prometheus.NewRegistry()
 	metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 

@@ -40,10 +40,9 @@ type Config struct {
 	GitHub   []GitHub
 	// WebhookSecrets are all that a delivery may be signed with.
 	WebhookSecrets []Secret
+	Catalog        Catalog
 	Locations      []Location
 	Providers      []Provider
-	// RulesAt is where catalog.rules stands, if it does: they are not applied yet.
-	RulesAt string
 	// DataDir holds SQLite's files.
 	DataDir      string
 	Workers      int
@@ -82,22 +81,6 @@ type App struct {
 	PrivateKey Secret
 }
 
-// Location is an entry of catalog.locations.
-type Location struct {
-	Type   string
-	Target string
-	Place  string // file:line, for messages
-}
-
-// Provider is an entry of catalog.providers.github, as far as it says where
-// descriptors lie.
-type Provider struct {
-	ID           string
-	Host         string
-	Organization string
-	CatalogPath  string
-}
-
 // Load reads files in order, later ones over earlier ones. Without files it
 // gives the defaults. The error joins every fault there is.
 func Load(files []string, env func(string) (string, bool)) (*Config, error) {
@@ -128,9 +111,9 @@ func decode(r reader) *Config {
 
 		GitHubTimeout: own.at("githubTimeout").duration(20 * time.Second),
 	}
-	limits := own.at("catalog")
-	limits.only("maxFiles", "maxFileBytes")
-	c.MaxFiles, c.MaxFileBytes = int(limits.at("maxFiles").int(10_000)), int(limits.at("maxFileBytes").int(5<<20))
+	catalog := own.at("catalog")
+	catalog.only("maxFiles", "maxFileBytes", "owner")
+	c.MaxFiles, c.MaxFileBytes = int(catalog.at("maxFiles").int(10_000)), int(catalog.at("maxFileBytes").int(5<<20))
 	for _, key := range []string{"workers", "catalog.maxFiles", "catalog.maxFileBytes"} {
 		if own.at(key).int(1) < 1 {
 			own.fault(own.at(key).node, "callboard.%s must be at least 1", key)
@@ -151,7 +134,7 @@ func decode(r reader) *Config {
 		own.fault(own.at("redis.url").node, "callboard.redis.url is set but callboard.bus is memory: set callboard.bus: redis")
 	}
 	c.integrations(r)
-	c.catalog(r)
+	c.catalog(r, catalog)
 	return c
 }
 
@@ -263,32 +246,5 @@ func (c *Config) integrations(r reader) {
 			seen[Secret(s)] = true
 			c.WebhookSecrets = append(c.WebhookSecrets, Secret(s))
 		}
-	}
-}
-
-func (c *Config) catalog(r reader) {
-	for _, l := range r.at("catalog.locations").list() {
-		c.Locations = append(c.Locations, Location{
-			Type: l.at("type").str("url"), Target: l.at("target").str(""), Place: l.node.place(),
-		})
-	}
-	if rules := r.at("catalog.rules"); rules.present() {
-		c.RulesAt = rules.node.place()
-	}
-	providers := r.at("catalog.providers.github")
-	if providers.at("organization").present() {
-		c.Providers = append(c.Providers, provider("default", providers))
-		return
-	}
-	keys, values := providers.fields()
-	for i, id := range keys {
-		c.Providers = append(c.Providers, provider(id, values[i]))
-	}
-}
-
-func provider(id string, r reader) Provider {
-	return Provider{
-		ID: id, Host: r.at("host").str("github.com"), Organization: r.at("organization").str(""),
-		CatalogPath: r.at("catalogPath").str("/catalog-info.yaml"),
 	}
 }

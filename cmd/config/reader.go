@@ -82,6 +82,21 @@ func (r reader) int(fallback int64) int64 {
 	return v
 }
 
+// bool takes the spellings that Backstage takes (contract platform, TYP-03).
+func (r reader) bool(fallback bool) bool {
+	if r.node == nil {
+		return fallback
+	}
+	switch strings.ToLower(r.str("")) {
+	case "true", "yes", "y", "1", "on":
+		return true
+	case "false", "no", "n", "0", "off":
+		return false
+	}
+	r.fault(r.node, "%s must be true or false, not %q", r.path, r.node.scalar)
+	return fallback
+}
+
 func (r reader) duration(fallback time.Duration) time.Duration {
 	if r.node == nil {
 		return fallback
