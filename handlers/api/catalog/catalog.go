@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/callboard/callboard/handlers/respond"
+	"github.com/callboard/callboard/storage"
 	"github.com/callboard/callboard/storage/view"
 )
 
@@ -23,10 +24,14 @@ const RevisionHeader = "Callboard-Revision"
 const startUp = 5 * time.Second
 
 // API holds the handlers.
-type API struct{ view *view.View }
+type API struct {
+	view *view.View
+	// store is asked only by what the view cannot answer.
+	store storage.Store
+}
 
-// New makes the API over a view.
-func New(v *view.View) *API { return &API{view: v} }
+// New makes the API over a view and the store that the view follows.
+func New(v *view.View, store storage.Store) *API { return &API{view: v, store: store} }
 
 // started waits until the catalog is loaded.
 func (a *API) started(ctx context.Context) error {
