@@ -28,6 +28,7 @@ const (
 	ReasonScan         = "scan"
 	ReasonManual       = "manual"
 	ReasonReplay       = "replay"
+	ReasonSettings     = "settings"
 )
 
 // DeliveryState is how far a webhook delivery has come.
@@ -123,7 +124,8 @@ const (
 )
 
 // Repository is what is known of a Git repository. ID is GitHub's numeric id,
-// so a rename or transfer only changes columns.
+// so a rename or transfer only changes columns. It is negative, and made of the
+// name, while a location names the repository and GitHub does not show it.
 type Repository struct {
 	ID             int64
 	Host           string
@@ -192,6 +194,9 @@ type File struct {
 	Parent string
 	// Origin is the location ref of the root this file came in by.
 	Origin string
+	// Roots are the locations that name this very file, or the first file of
+	// their glob: for each there is a generated Location entity.
+	Roots []Root
 	// Inputs are the other files of the repository that its documents were made
 	// from ($text, $json, $yaml): path to blob SHA, "" for one that is absent.
 	Inputs map[string]string
@@ -203,6 +208,16 @@ type File struct {
 	Status      FileStatus
 	Diagnostics []entity.Diagnostic
 	Documents   int
+}
+
+// Root is a location that a file is named by.
+type Root struct {
+	// Name of the generated Location entity, in the default namespace.
+	Name string `json:"name"`
+	// Location is its ref, type:target.
+	Location string `json:"location"`
+	// Optional roots were found by the catalog pattern, not registered.
+	Optional bool `json:"optional,omitempty"`
 }
 
 // Claim is a declaration of an entity by a file.
@@ -272,7 +287,7 @@ type Location struct {
 	// Type is "url" or "file"; Target as registered.
 	Type   string
 	Target string
-	// Source is "config", "api", or "entity:<repository id>:<path>".
+	// Source is "config", "api:<id>", or "entity:<repository id>:<path>".
 	Source string
 	// Host, Owner, Repo (lower case), GitRef and Path are what the target points
 	// to when it is a file of a repository on a configured GitHub host.
@@ -283,4 +298,7 @@ type Location struct {
 	Path   string
 	// Origin is the location ref that entities found here carry as their origin.
 	Origin string
+	// Name of the generated Location entity, "" for the one that the location ref
+	// gives: a registered location keeps its name when it gets another target.
+	Name string
 }

@@ -128,6 +128,9 @@ type Tx interface {
 	// PutRepository inserts (Version 0) or updates; ErrStale when Version is not
 	// the stored one. It returns the new version.
 	PutRepository(ctx context.Context, r Repository) (int64, error)
+	// DeleteRepository forgets a repository and its files. Its entities and claims
+	// are the caller's to settle.
+	DeleteRepository(ctx context.Context, id int64) error
 	PutFiles(ctx context.Context, files []File) error
 	DeleteFiles(ctx context.Context, repositoryID int64, paths []string) error
 

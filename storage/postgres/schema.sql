@@ -81,7 +81,8 @@ CREATE TABLE files (
 	external TEXT NOT NULL,
 	status TEXT NOT NULL,
 	diagnostics TEXT NOT NULL,
-	documents INTEGER NOT NULL
+	documents INTEGER NOT NULL,
+	roots TEXT DEFAULT ''::text NOT NULL
 );
 CREATE TABLE leases (
 	name TEXT COLLATE "C" NOT NULL,
@@ -98,7 +99,8 @@ CREATE TABLE locations (
 	repo TEXT COLLATE "C" NOT NULL,
 	git_ref TEXT NOT NULL,
 	path TEXT COLLATE "C" NOT NULL,
-	origin TEXT NOT NULL
+	origin TEXT NOT NULL,
+	name TEXT COLLATE "C" DEFAULT ''::text NOT NULL
 );
 CREATE TABLE messages (
 	id BIGINT GENERATED ALWAYS AS IDENTITY NOT NULL,

@@ -26,33 +26,34 @@ func ScanRepository(s Scanner) (r storage.Repository, err error) {
 
 // FileColumns are all columns of a file.
 const FileColumns = `repository_id, path, blob_sha, role, parent, origin, inputs, targets, external, status,
-	diagnostics, documents`
+	diagnostics, documents, roots`
 
 // File gives the values of FileColumns.
 func File(f storage.File) []any {
 	return []any{
 		f.RepositoryID, f.Path, f.BlobSHA, string(f.Role), f.Parent, f.Origin, mapping(f.Inputs), list(f.Targets),
 		list(f.External), string(f.Status), list(f.Diagnostics), f.Documents,
+		list(f.Roots),
 	}
 }
 
 // ScanFile reads FileColumns.
 func ScanFile(s Scanner) (f storage.File, err error) {
 	return f, s.Scan(&f.RepositoryID, &f.Path, &f.BlobSHA, &f.Role, &f.Parent, &f.Origin, jsonColumn{&f.Inputs},
-		jsonColumn{&f.Targets}, jsonColumn{&f.External}, &f.Status, jsonColumn{&f.Diagnostics}, &f.Documents)
+		jsonColumn{&f.Targets}, jsonColumn{&f.External}, &f.Status, jsonColumn{&f.Diagnostics}, &f.Documents, jsonColumn{&f.Roots})
 }
 
 // LocationColumns are all columns of a location.
-const LocationColumns = `id, type, target, source, host, owner, repo, git_ref, path, origin`
+const LocationColumns = `id, type, target, source, host, owner, repo, git_ref, path, origin, name`
 
 // Location gives the values of LocationColumns.
 func Location(l storage.Location) []any {
-	return []any{l.ID, l.Type, l.Target, l.Source, l.Host, l.Owner, l.Repo, l.GitRef, l.Path, l.Origin}
+	return []any{l.ID, l.Type, l.Target, l.Source, l.Host, l.Owner, l.Repo, l.GitRef, l.Path, l.Origin, l.Name}
 }
 
 // ScanLocation reads LocationColumns.
 func ScanLocation(s Scanner) (l storage.Location, err error) {
-	return l, s.Scan(&l.ID, &l.Type, &l.Target, &l.Source, &l.Host, &l.Owner, &l.Repo, &l.GitRef, &l.Path, &l.Origin)
+	return l, s.Scan(&l.ID, &l.Type, &l.Target, &l.Source, &l.Host, &l.Owner, &l.Repo, &l.GitRef, &l.Path, &l.Origin, &l.Name)
 }
 
 // LocationKey is what a source names a location by.

@@ -63,6 +63,20 @@ func (t *tx) PutRepository(ctx context.Context, r storage.Repository) (int64, er
 	return r.Version + 1, nil
 }
 
+const (
+	deleteRepository      = `DELETE FROM repositories WHERE id = ?`
+	deleteRepositoryFiles = `DELETE FROM files WHERE repository_id = ?`
+)
+
+func (t *tx) DeleteRepository(ctx context.Context, id int64) error {
+	for _, query := range []string{deleteRepository, deleteRepositoryFiles} {
+		if _, err := t.exec(ctx, query, id); err != nil {
+			return fmt.Errorf("delete repository %d: %w", id, err)
+		}
+	}
+	return nil
+}
+
 const selectFiles = `SELECT ` + row.FileColumns + ` FROM files WHERE repository_id = ? ORDER BY path`
 
 func (r reader) Files(ctx context.Context, repositoryID int64) ([]storage.File, error) {
@@ -123,7 +137,7 @@ var (
 	// A kept location keeps its id: all other columns are written over.
 	upsertLocation = insert("locations", row.LocationColumns) + ` ON CONFLICT (source, type, target) DO UPDATE SET
 		host = excluded.host, owner = excluded.owner, repo = excluded.repo, git_ref = excluded.git_ref,
-		path = excluded.path, origin = excluded.origin RETURNING id`
+		path = excluded.path, origin = excluded.origin, name = excluded.name RETURNING id`
 	deleteOtherLocations = `DELETE FROM locations WHERE source = ? AND id NOT ` + inSet
 )
 

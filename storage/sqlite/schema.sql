@@ -92,7 +92,7 @@ CREATE TABLE files (
 	external TEXT NOT NULL,
 	status TEXT NOT NULL,
 	diagnostics TEXT NOT NULL,
-	documents INTEGER NOT NULL,
+	documents INTEGER NOT NULL, roots TEXT NOT NULL DEFAULT '',
 	PRIMARY KEY (repository_id, path)
 ) STRICT;
 CREATE TABLE leases (
@@ -110,7 +110,7 @@ CREATE TABLE locations (
 	repo TEXT NOT NULL,
 	git_ref TEXT NOT NULL,
 	path TEXT NOT NULL,
-	origin TEXT NOT NULL,
+	origin TEXT NOT NULL, name TEXT NOT NULL DEFAULT '',
 	UNIQUE (source, type, target)
 ) STRICT;
 CREATE INDEX locations_repository ON locations (lower(host), lower(owner), lower(repo));

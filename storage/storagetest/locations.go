@@ -12,7 +12,7 @@ import (
 func location(target string) storage.Location {
 	return storage.Location{
 		Type: "url", Target: target, Host: "github.com", Owner: "acme", Repo: "cart", GitRef: "main", Path: "c.yaml",
-		Origin: "url:" + target,
+		Origin: "url:" + target, Name: "generated-" + target,
 	}
 }
 
@@ -50,7 +50,7 @@ var locations = []scenario{
 		f.replaceLocations("api", location("b"), location("c"))
 		before := f.locationIDs()
 		b := location("b")
-		b.ID, b.Path = "another", "moved.yaml"
+		b.ID, b.Path, b.Name = "another", "moved.yaml", "renamed"
 		f.replaceLocations("config", b, location("d"), location("d"))
 		after := f.locationIDs()
 		same(f, "locations", 4, len(after)) // config: b, d; api: b, c
@@ -61,6 +61,19 @@ var locations = []scenario{
 		}
 		f.replaceLocations("config")
 		same(f, "emptied", 2, len(f.locationIDs()))
+	}},
+	{"a location may get another target under its id, and is seen so before the end", func(f fixture) {
+		was, is := location("a"), location("b")
+		was.ID, is.ID = "fixed", "fixed"
+		f.replaceLocations("api:fixed", was)
+		f.replaceLocations("api:other", location("c"))
+		f.write(func(tx writes) {
+			tx.do(tx.ReplaceLocations(tx.ctx, "api:fixed", nil))
+			tx.do(tx.ReplaceLocations(tx.ctx, "api:fixed", []storage.Location{is}))
+			is.Source = "api:fixed"
+			same(f, "moved", is, must(tx.Locations(tx.ctx))[0])
+		})
+		same(f, "locations", 2, len(f.locationIDs()))
 	}},
 	{"a repository's locations, in any case", func(f fixture) {
 		other := location("z")

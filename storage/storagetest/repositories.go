@@ -100,6 +100,10 @@ func file(repo int64, path string) storage.File {
 			Message: `"<x>" & "y"`, Hint: "h",
 		}},
 		Documents: 2,
+		Roots: []storage.Root{
+			{Name: "generated-1", Location: "url:https://github.com/acme/cart/blob/main/catalog-info.yaml", Optional: true},
+			{Name: "generated-2", Location: "url:https://github.com/acme/cart/tree/main/catalog-info.yaml"},
+		},
 	}
 }
 
@@ -133,6 +137,19 @@ var files = []scenario{
 			tx.do(tx.PutFiles(tx.ctx, nil))
 		})
 		same(f, "files", []storage.File{fixed}, get[[]storage.File](f)(f.store.Files(f.Context(), 1)))
+		same(f, "of the neighbour", []string{"a"}, paths(get[[]storage.File](f)(f.store.Files(f.Context(), 2))))
+	}},
+	{"a deleted repository takes its files with it", func(f fixture) {
+		f.put(repository(-1, "acme", "cart"))
+		f.put(repository(2, "acme", "cart"))
+		f.write(func(tx writes) {
+			tx.do(tx.PutFiles(tx.ctx, []storage.File{file(-1, "a"), file(-1, "b"), file(2, "a")}))
+			tx.do(tx.DeleteRepository(tx.ctx, -1))
+			tx.do(tx.DeleteRepository(tx.ctx, 3))
+		})
+		_, err := f.store.Repository(f.Context(), -1)
+		wantErr(f, err, storage.ErrNotFound)
+		same(f, "its files", 0, len(get[[]storage.File](f)(f.store.Files(f.Context(), -1))))
 		same(f, "of the neighbour", []string{"a"}, paths(get[[]storage.File](f)(f.store.Files(f.Context(), 2))))
 	}},
 }
