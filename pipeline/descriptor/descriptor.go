@@ -69,8 +69,10 @@ type Result struct {
 	Verdict Verdict
 	// Ref is the lower-case ref, "" where there is none.
 	Ref string
-	// Declaration is set when the document was accepted.
+	// Declaration is set when the document was accepted, and SpecType is then
+	// its spec.type, if that is a string.
 	Declaration entity.Declaration
+	SpecType    string
 	// Targets are, for kind Location, the absolute URLs it reads, in order.
 	// Those that make the document rejected are left out.
 	Targets []string

@@ -49,6 +49,8 @@ func (p *process) run() {
 	p.result.Declaration.Line = p.doc.line
 	p.result.Declaration.Descriptor = appendJSON(nil, p.doc.value)
 	p.result.Declaration.JSON = appendJSON(nil, p.entity)
+	specType, _ := p.entity.child("spec").get("type")
+	p.result.SpecType, _ = specType.(string)
 	p.warn()
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/callboard/callboard/pipeline/githubapp"
 	"github.com/callboard/callboard/pipeline/match"
@@ -232,13 +233,24 @@ func (c *crawl) refuse(w want, o githubapp.Object) (fileResult, bool) {
 func (c *crawl) unread(f storage.File, d entity.Diagnostic) fileResult {
 	f.Diagnostics = []entity.Diagnostic{d}
 	r := fileResult{File: f}
+	if d.Severity == entity.SeverityError {
+		r.homeless = []entity.StatusItem{statusItem(errorOf(d))}
+	}
 	if f.Status == storage.FileBroken {
 		before := c.stored[f.Path]
 		r.Targets, r.External = before.Targets, before.External
-		r.broken = []entity.StatusItem{statusItem(&entity.Error{Name: "InputError", Message: d.Message})}
+		r.broken = r.homeless
 	}
 	r.declarations = c.rootLocation(want{role: f.Role, origin: f.Origin}, f.Status)
 	return r
+}
+
+// errorOf is a diagnostic as an error of Backstage's.
+func errorOf(d entity.Diagnostic) *entity.Error {
+	if message, ok := strings.CutPrefix(d.Message, "NotFoundError: "); ok {
+		return &entity.Error{Name: "NotFoundError", Message: message}
+	}
+	return &entity.Error{Name: "InputError", Message: d.Message}
 }
 
 // targets are the files that the Location entities of files reach.

@@ -154,7 +154,7 @@ func (c *contest) declare(r fileResult) {
 		c.candidates[d.Ref] = append(c.candidates[d.Ref], candidate{Claim: storage.Claim{
 			Declaration: d, RepositoryID: r.RepositoryID, Path: r.Path, Since: since,
 			Commit: c.plan.cause.Commit, Delivery: c.plan.cause.Delivery,
-		}})
+		}, errors: r.errorsOf(d)})
 	}
 	keep := func(l storage.Claim) {
 		if l.RepositoryID != r.RepositoryID || l.Path != r.Path || declared[l.Ref] {

@@ -20,6 +20,17 @@ type fileResult struct {
 	// the last good version of what they replace.
 	rejected map[string][]entity.StatusItem
 	broken   []entity.StatusItem
+	// homeless are the errors that no entity of the file can show: the generated
+	// Location of a root file shows them (contract catalog 1.10).
+	homeless []entity.StatusItem
+}
+
+// errorsOf are the errors that an entity the file declares is served with.
+func (r fileResult) errorsOf(d entity.Declaration) []entity.StatusItem {
+	if d.Document == rootDocument {
+		return r.homeless
+	}
+	return nil
 }
 
 // reading is a file on its way from the tree to a result.
@@ -152,6 +163,7 @@ func (c *crawl) process(f reading, in inputs) fileResult {
 	}
 	if hasError(f.diags) {
 		r.broken = append(r.broken, statusItem(&entity.Error{Name: "InputError", Message: f.diags[0].Message}))
+		r.homeless = append(r.homeless, r.broken...)
 	}
 	for i := range r.Diagnostics {
 		r.Diagnostics[i].Path, r.Diagnostics[i].Commit = f.path, c.repo.AppliedSHA
@@ -168,8 +180,10 @@ func (c *crawl) process(f reading, in inputs) fileResult {
 			r.Diagnostics = append(r.Diagnostics, res.Diagnostics...) // one quiet word for all skeletons of a file
 		}
 		if res.Verdict == descriptor.VerdictAccepted {
-			accepted = append(accepted, res.Declaration)
-			c.sortTargets(&r, res)
+			if c.admit(&r, res) {
+				accepted = append(accepted, res.Declaration)
+				c.sortTargets(&r, res)
+			}
 			continue
 		}
 		if !hasError(res.Diagnostics) {
@@ -178,6 +192,7 @@ func (c *crawl) process(f reading, in inputs) fileResult {
 		}
 		if res.Ref == "" {
 			r.broken = append(r.broken, statusItems(res.Errors)...)
+			r.homeless = append(r.homeless, statusItems(res.Errors)...)
 		} else {
 			r.rejected[res.Ref] = statusItems(res.Errors)
 		}

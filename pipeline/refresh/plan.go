@@ -293,9 +293,33 @@ func same(a, b storage.Repository) bool {
 // settings names everything besides the tree that decides what its files are
 // read to: a rename or another default branch changes every URL.
 func (s *Step) settings(r storage.Repository) string {
-	sum := sha256.Sum256(fmt.Appendf(nil, "%s\n%s\n%v\n%+v\n%s\n%s\n%v", processing,
-		s.cfg.Pattern(r.Host, r.Owner), r.Discovered, s.cfg.Limits, r.HTMLURL, r.DefaultBranch, s.github.Hosts()))
+	sum := sha256.Sum256(fmt.Appendf(nil, "%s\n%s\n%v\n%+v\n%s\n%s\n%v\n%s\n%s", processing,
+		s.cfg.Pattern(r.Host, r.Owner), r.Discovered, s.cfg.Limits, r.HTMLURL, r.DefaultBranch, s.github.Hosts(),
+		s.cfg.Rules, s.cfg.Owner))
 	return hex.EncodeToString(sum[:8])
+}
+
+// Outdated asks for a look at the repositories that were read under other
+// settings: other rules, another pattern. Without it they would stay as they
+// are until their next push.
+func (s *Step) Outdated(ctx context.Context, cause storage.Cause) ([]storage.Message, error) {
+	repos, err := s.store.Repositories(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var msgs []storage.Message
+	for _, r := range repos {
+		if r.State != storage.RepositoryActive || r.AppliedSHA == "" || r.SettingsHash == s.settings(r) {
+			continue
+		}
+		req := event.Refresh{Host: r.Host, RepositoryID: r.ID, Owner: r.Owner, Name: r.Name, Look: true}
+		payload, err := json.Marshal(req)
+		if err != nil {
+			return nil, fmt.Errorf("encode a refresh of %s: %w", r.FullName(), err)
+		}
+		msgs = append(msgs, storage.Message{Topic: event.TopicRefresh, Key: event.RefreshKey(req), Payload: payload, Cause: cause})
+	}
+	return msgs, nil
 }
 
 // prefetch lists the files whose ids are wanted with the first answer: the

@@ -18,6 +18,7 @@ import (
 	"github.com/callboard/callboard/pipeline/descriptor"
 	"github.com/callboard/callboard/pipeline/event"
 	"github.com/callboard/callboard/pipeline/githubapp"
+	"github.com/callboard/callboard/pipeline/rule"
 	"github.com/callboard/callboard/storage"
 )
 
@@ -50,6 +51,10 @@ type Tree interface {
 type Config struct {
 	// Pattern gives the path or glob of descriptors in an owner's repositories.
 	Pattern func(host, owner string) string
+	// Rules say which kinds may come from where; nil lets every kind in.
+	Rules rule.Rules
+	// Owner is the policy for entities without an owner; the zero value is OwnerOff.
+	Owner OwnerPolicy
 	// Limits of one descriptor file; FileBytes also bounds placeholder files.
 	Limits descriptor.Limits
 	// MaxFiles is how many catalog files one repository may have (10,000), and

@@ -28,8 +28,10 @@ type fixture struct {
 	sim   *githubsim.Server
 	store storage.Store
 	step  *refresh.Step
-	host  string
-	n     int
+	// configure changes the settings of the step, as a restart would.
+	configure func(func(*refresh.Config))
+	host      string
+	n         int
 	// attempts is how often the messages of run were tried before.
 	attempts int
 }
@@ -64,8 +66,13 @@ func setup(t *testing.T, pattern string, opts ...githubsim.Option) *fixture {
 		t.Fatal(err)
 	}
 	cfg := refresh.Config{Pattern: func(string, string) string { return pattern }, MaxFiles: 50}
-	return &fixture{t: t, sim: sim, store: store, host: host,
-		step: refresh.New(cfg, store, source{clients}, slog.New(slog.DiscardHandler))}
+	f := &fixture{t: t, sim: sim, store: store, host: host}
+	f.configure = func(change func(*refresh.Config)) {
+		change(&cfg)
+		f.step = refresh.New(cfg, store, source{clients}, slog.New(slog.DiscardHandler))
+	}
+	f.configure(func(*refresh.Config) {})
+	return f
 }
 
 func (f *fixture) create(name string, files map[string]string) *githubsim.Repo {
