@@ -13,6 +13,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/callboard/callboard/handlers"
+	"github.com/callboard/callboard/handlers/access"
 	"github.com/callboard/callboard/storage"
 	"github.com/callboard/callboard/storage/view"
 )
@@ -283,7 +284,7 @@ func TestLargeListIsWhole(t *testing.T) {
 func TestNotStartedYet(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		v := view.New(nil, quiet)
-		h := handlers.New(handlers.Deps{View: v, Metrics: prometheus.NewRegistry(), Log: quiet, Webhook: http.NotFoundHandler()})
+		h := handlers.New(handlers.Deps{View: v, Metrics: prometheus.NewRegistry(), Log: quiet, Webhook: http.NotFoundHandler(), Access: access.Config{Open: true}})
 		for _, path := range []string{"/entities", "/entities/by-uid/1", "/entity-facets?facet=kind"} {
 			w := httptest.NewRecorder()
 			h.ServeHTTP(w, httptest.NewRequest("GET", "/api/catalog"+path, nil)) // 5 s of a fake clock

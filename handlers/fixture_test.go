@@ -16,6 +16,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/callboard/callboard/handlers"
+	"github.com/callboard/callboard/handlers/access"
 	"github.com/callboard/callboard/pipeline/inbox"
 	"github.com/callboard/callboard/storage"
 	"github.com/callboard/callboard/storage/entity"
@@ -60,7 +61,7 @@ func setup(t testing.TB, rows ...storage.Entity) *fixture {
 			}
 			w.WriteHeader(http.StatusAccepted)
 		}),
-		Metrics: prometheus.NewRegistry(), Log: quiet, Version: "v1<2>",
+		Metrics: prometheus.NewRegistry(), Log: quiet, Version: "v1<2>", Access: access.Config{Open: true},
 	})
 	if len(rows) > 0 {
 		f.put(rows...)

@@ -14,6 +14,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/callboard/callboard/handlers/access"
 	"github.com/callboard/callboard/handlers/api/callboard"
 	"github.com/callboard/callboard/handlers/api/catalog"
 	"github.com/callboard/callboard/handlers/middleware"
@@ -34,18 +35,34 @@ type Deps struct {
 	Metrics *prometheus.Registry
 	Log     *slog.Logger
 	Version string
+	// Access says who may call the APIs; its zero value lets nobody in.
+	Access access.Config
 }
 
-// scope says who may call a route. Nobody signs in yet: read is open, and
-// change is closed to pages of other sites, which could make a browser inside
-// the company's network call it.
-type scope int
+// scope says who may call a route: everybody, GitHub, or who has the permission.
+type scope struct {
+	open, signed bool
+	access.Permission
+}
 
-const (
-	public  scope = iota // health, metrics, the landing page
-	read                 // shows the catalog
-	change               // asks for work
-	webhook              // signed by GitHub
+var (
+	public  = scope{open: true}   // health, metrics, the landing page
+	webhook = scope{signed: true} // by GitHub
+
+	// Backstage's permissions of the catalog (contract catalog 4.3). Analyzing and
+	// validating store nothing, but make Callboard ask GitHub.
+	entityRead      = scope{Permission: access.Permission{Name: "catalog.entity.read", Action: "read", Reads: true}}
+	entityDelete    = scope{Permission: access.Permission{Name: "catalog.entity.delete", Action: "delete"}}
+	entityRefresh   = scope{Permission: access.Permission{Name: "catalog.entity.refresh", Action: "update"}}
+	entityValidate  = scope{Permission: access.Permission{Name: "catalog.entity.validate"}}
+	locationRead    = scope{Permission: access.Permission{Name: "catalog.location.read", Action: "read", Reads: true}}
+	locationCreate  = scope{Permission: access.Permission{Name: "catalog.location.create", Action: "create"}}
+	locationDelete  = scope{Permission: access.Permission{Name: "catalog.location.delete", Action: "delete"}}
+	locationAnalyze = scope{Permission: access.Permission{Name: "catalog.location.analyze"}}
+
+	// Callboard's own: read explains, change asks for work.
+	read   = scope{Permission: access.Permission{Name: "callboard.read", Action: "read", Reads: true}}
+	change = scope{Permission: access.Permission{Name: "callboard.change", Action: "update"}}
 )
 
 type route struct {
@@ -65,7 +82,7 @@ const (
 )
 
 func routes(d Deps) []route {
-	cat := catalog.New(d.View)
+	cat := catalog.New(d.View, d.Store)
 	own := callboard.New(d.Store, d.View, d.Replayer, d.Version, time.Now)
 	op := ops.New(d.Store, d.View, d.Metrics, d.Version, d.Log)
 	c := respond.Adapter{Log: d.Log, Mount: catalogMount}.Handler
@@ -74,11 +91,11 @@ func routes(d Deps) []route {
 
 	return []route{
 		// Backstage's catalog API (contract catalog 4.3). A POST here only reads.
-		{"GET", "/api/catalog/entities", read, c(cat.Entities)},
-		{"GET", "/api/catalog/entities/by-name/{kind}/{namespace}/{name}", read, c(cat.EntityByName)},
-		{"GET", "/api/catalog/entities/by-uid/{uid}", read, c(cat.EntityByUID)},
-		{"POST", "/api/catalog/entities/by-refs", read, c(cat.EntitiesByRefs)},
-		{"GET", "/api/catalog/entity-facets", read, c(cat.EntityFacets)},
+		{"GET", "/api/catalog/entities", entityRead, c(cat.Entities)},
+		{"GET", "/api/catalog/entities/by-name/{kind}/{namespace}/{name}", entityRead, c(cat.EntityByName)},
+		{"GET", "/api/catalog/entities/by-uid/{uid}", entityRead, c(cat.EntityByUID)},
+		{"POST", "/api/catalog/entities/by-refs", entityRead, c(cat.EntitiesByRefs)},
+		{"GET", "/api/catalog/entity-facets", entityRead, c(cat.EntityFacets)},
 
 		// Callboard's own API: what came in, what became of it, and why.
 		{"GET", "/api/callboard/status", read, o(own.Status)},
@@ -110,27 +127,23 @@ func New(d Deps) http.Handler {
 		table   = routes(d)
 		ownLine []string // patterns of handlers that log for themselves
 	)
-	crossOrigin := http.NewCrossOriginProtection()
-	crossOrigin.SetDenyHandler(respond.Adapter{Log: d.Log, Mount: callboardMount}.Handler(
-		func(http.ResponseWriter, *http.Request) error {
-			return respond.NotAllowed("Cross-origin request refused")
-		}))
+	guard := guard{access.New(d.Access), d.Log}
 	limit := middleware.LimitBody(maxBody, bodyWait)
 	for _, r := range table {
 		h := r.handler
+		if plugin, ok := pluginOf(r.path); ok && !r.scope.signed {
+			h = guard.protect(plugin, r.scope.Permission, h)
+		}
 		if r.scope == webhook {
 			ownLine = append(ownLine, pattern(r))
 		} else {
-			h = limit(h)
-		}
-		if r.scope == change {
-			h = crossOrigin.Handler(h)
+			h = limit(h) // also before who is refused: net/http reads the body that nobody read
 		}
 		mux.Handle(pattern(r), h)
 	}
 	// Whatever is not in the table, a wrong method included: 404 without a body
-	// (contract catalog 4.1).
-	unknown := limit(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNotFound) }))
+	// (contract catalog 4.1), for those who may call the plugin at all.
+	unknown := limit(guard.unknown())
 	mux.Handle(unknownPattern, unknown)
 	return middleware.Chain(mux,
 		fold(table),

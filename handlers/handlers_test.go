@@ -14,6 +14,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/callboard/callboard/handlers"
+	"github.com/callboard/callboard/handlers/access"
 	"github.com/callboard/callboard/handlers/webhook"
 	"github.com/callboard/callboard/storage"
 )
@@ -156,7 +157,7 @@ func TestOneLineForARefusedRequest(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		h := handlers.New(handlers.Deps{Store: f.store, View: f.view, Webhook: hook, Metrics: prometheus.NewRegistry(), Log: logger})
+		h := handlers.New(handlers.Deps{Store: f.store, View: f.view, Webhook: hook, Metrics: prometheus.NewRegistry(), Log: logger, Access: access.Config{Open: true}})
 		r := httptest.NewRequest("POST", tt.path, broken{tt.body})
 		r.Header.Set("Content-Type", tt.contentType)
 		w := httptest.NewRecorder()

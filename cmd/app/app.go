@@ -69,6 +69,7 @@ func (a *App) setup(ctx context.Context, opts Options) error {
 		return errors.New("no webhook secret is configured: set integrations.github[].apps[].webhookSecret, " +
 			"or events.modules.github.webhookSecret where a token is used; without one anybody could write to the catalog")
 	}
+	sayAccess(ctx, a.log, cfg.Auth)
 	metrics := prometheus.NewRegistry()
 	metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 
@@ -118,7 +119,7 @@ func (a *App) setup(ctx context.Context, opts Options) error {
 	a.server = &http.Server{
 		Handler: handlers.New(handlers.Deps{
 			Store: a.store, View: a.view, Replayer: a.inbox, Webhook: hook, Metrics: metrics,
-			Log: a.log, Version: opts.Version,
+			Log: a.log, Version: opts.Version, Access: accessConfig(cfg.Auth),
 		}),
 		ReadHeaderTimeout: 10 * time.Second,
 		IdleTimeout:       2 * time.Minute,

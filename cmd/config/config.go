@@ -40,6 +40,7 @@ type Config struct {
 	GitHub   []GitHub
 	// WebhookSecrets are all that a delivery may be signed with.
 	WebhookSecrets []Secret
+	Auth           Auth
 	Catalog        Catalog
 	Locations      []Location
 	Providers      []Provider
@@ -102,7 +103,7 @@ func Environment(name string) (string, bool) { return os.LookupEnv(name) }
 
 func decode(r reader) *Config {
 	own := r.at("callboard")
-	own.only("dataDir", "bus", "redis", "workers", "retention", "catalog", "githubTimeout")
+	own.only("dataDir", "bus", "redis", "workers", "retention", "catalog", "githubTimeout", "auth")
 	c := &Config{
 		Listen:    listen(r.at("backend.listen")),
 		DataDir:   own.at("dataDir").str("callboard-data"),
@@ -133,6 +134,7 @@ func decode(r reader) *Config {
 	if c.Bus.Kind == "memory" && c.Database.Client == "pg" && c.Bus.RedisURL != "" {
 		own.fault(own.at("redis.url").node, "callboard.redis.url is set but callboard.bus is memory: set callboard.bus: redis")
 	}
+	c.auth(r.at("backend.auth"), own.at("auth"))
 	c.integrations(r)
 	c.catalog(r, catalog)
 	return c

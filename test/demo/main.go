@@ -117,6 +117,7 @@ func (d *demo) config(dir string) (string, error) {
 	}
 	text := fmt.Sprintf(`backend:
   listen: %[1]s
+  auth: {dangerouslyDisableDefaultAuthPolicy: true}
 integrations:
   github:
     - host: %[2]s

@@ -64,6 +64,7 @@ func New(t testing.TB, setup Setup, opts ...githubsim.Option) *World {
 		Database:       config.Database{Client: "better-sqlite3", Path: filepath.Join(t.TempDir(), "callboard.db")},
 		Bus:            config.Bus{Kind: "memory"},
 		WebhookSecrets: []config.Secret{Secret},
+		Auth:           config.Auth{Open: true},
 	}
 	if setup.Postgres {
 		w.Config.Database = config.Database{Client: "pg", DSN: config.Secret(services.Postgres(t))}

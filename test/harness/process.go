@@ -119,7 +119,7 @@ func (p *Process) PeakMB() int {
 func (w *World) YAML(dir string) string {
 	c := w.Config
 	var b strings.Builder
-	fmt.Fprintf(&b, "backend:\n  listen: %q\n  database:\n    client: %s\n", c.Listen, c.Database.Client)
+	fmt.Fprintf(&b, "backend:\n  listen: %q\n  auth: {dangerouslyDisableDefaultAuthPolicy: %t}\n  database:\n    client: %s\n", c.Listen, c.Auth.Open, c.Database.Client)
 	if c.Database.Client == "pg" {
 		fmt.Fprintf(&b, "    connection: %q\n", c.Database.DSN.Reveal())
 	} else {

@@ -38,9 +38,6 @@ func New(store storage.Store, v *view.View, replayer Replayer, version string, n
 	return &API{store: store, view: v, replayer: replayer, version: version, now: now}
 }
 
-// actor is who asks for work. Nobody signs in yet.
-const actor = "anonymous"
-
 // Items is the shape of every list.
 type Items[T any] struct {
 	Items []T `json:"items"`

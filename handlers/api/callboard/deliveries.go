@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/callboard/callboard/handlers/access"
 	"github.com/callboard/callboard/handlers/respond"
 	"github.com/callboard/callboard/pipeline/inbox"
 	"github.com/callboard/callboard/storage"
@@ -139,7 +140,7 @@ func (a *API) Replay(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	guid := r.PathValue("guid")
-	err := a.replayer.Replay(r.Context(), guid, actor)
+	err := a.replayer.Replay(r.Context(), guid, access.Actor(r.Context()))
 	switch {
 	case errors.Is(err, storage.ErrNotFound):
 		return noDelivery(guid)

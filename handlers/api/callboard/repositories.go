@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/callboard/callboard/handlers/access"
 	"github.com/callboard/callboard/handlers/respond"
 	"github.com/callboard/callboard/pipeline/event"
 	"github.com/callboard/callboard/storage"
@@ -171,7 +172,7 @@ func (a *API) Refresh(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	msg, err := refreshMessage(repo, force, a.now())
+	msg, err := refreshMessage(repo, force, access.Actor(r.Context()), a.now())
 	if err != nil {
 		return err
 	}
@@ -186,7 +187,7 @@ func (a *API) Refresh(w http.ResponseWriter, r *http.Request) error {
 	return respond.JSON(w, http.StatusAccepted, Accepted{Status: "accepted", Message: ids[0]})
 }
 
-func refreshMessage(repo storage.Repository, force bool, now time.Time) (storage.Message, error) {
+func refreshMessage(repo storage.Repository, force bool, actor string, now time.Time) (storage.Message, error) {
 	payload := refreshOf(repo)
 	payload.Force = force
 	raw, err := json.Marshal(payload)

@@ -1,0 +1,36 @@
+package app
+
+import (
+	"context"
+	"log/slog"
+
+	"github.com/callboard/callboard/cmd/config"
+	"github.com/callboard/callboard/handlers/access"
+)
+
+func accessConfig(cfg config.Auth) access.Config {
+	out := access.Config{Open: cfg.Open, AnonymousRead: cfg.AnonymousRead}
+	for _, e := range cfg.External {
+		external := access.External{Subject: e.Subject, Token: e.Token.Reveal(), Key: []byte(e.Key.Reveal())}
+		for plugin, limit := range e.Restrictions {
+			if external.Restrictions == nil {
+				external.Restrictions = map[string]access.Restriction{}
+			}
+			external.Restrictions[plugin] = access.Restriction(limit)
+		}
+		out.External = append(out.External, external)
+	}
+	return out
+}
+
+// sayAccess tells, at the start, what would surprise.
+func sayAccess(ctx context.Context, log *slog.Logger, cfg config.Auth) {
+	switch {
+	case cfg.Open:
+		log.WarnContext(ctx, "everybody who reaches this address may read the catalog and change it: backend.auth.dangerouslyDisableDefaultAuthPolicy is on")
+	case len(cfg.External) == 0 && cfg.AnonymousRead:
+		log.InfoContext(ctx, "everybody may read and nobody may change anything through the API: no token is in backend.auth.externalAccess")
+	case len(cfg.External) == 0:
+		log.WarnContext(ctx, "nobody may call the API: set a token in backend.auth.externalAccess, or callboard.auth.anonymousRead: true")
+	}
+}
