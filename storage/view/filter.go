@@ -7,8 +7,7 @@ import (
 	"github.com/RoaringBitmap/roaring/v2"
 )
 
-// Filter chooses entities. Any, All, Equal and Exists are its forms; predicates
-// (contract catalog 4.6) will add to them.
+// Filter chooses entities, by their search rows (contract catalog 4.4).
 type Filter interface {
 	// match returns a bitmap that must not be changed.
 	match(s *Snapshot) *roaring.Bitmap
@@ -26,10 +25,38 @@ type (
 	}
 	// Exists matches entities that have the key, be it with null. It is lower-case.
 	Exists struct{ Key string }
+	// Not matches what the filter does not match.
+	Not struct{ Filter Filter }
+	// HasPrefix matches entities that have a value with the prefix under the key.
+	// Both are lower-case.
+	HasPrefix struct{ Key, Prefix string }
+	// Text matches entities that have a value under one of the fields that
+	// contains the term, literally and in any case (contract catalog 4.9).
+	Text struct {
+		Term   string
+		Fields []string
+	}
 )
 
 func (f Equal) match(s *Snapshot) *roaring.Bitmap  { return s.index.equal(f.Key, f.Values) }
 func (f Exists) match(s *Snapshot) *roaring.Bitmap { return s.index.existing(f.Key) }
+
+func (f Not) match(s *Snapshot) *roaring.Bitmap {
+	return roaring.AndNot(s.all, f.Filter.match(s))
+}
+
+func (f HasPrefix) match(s *Snapshot) *roaring.Bitmap {
+	return s.index.matching(f.Key, func(v string) bool { return strings.HasPrefix(v, f.Prefix) })
+}
+
+func (f Text) match(s *Snapshot) *roaring.Bitmap {
+	term := strings.ToLower(f.Term)
+	found := roaring.New()
+	for _, field := range f.Fields {
+		found.Or(s.index.matching(strings.ToLower(field), func(v string) bool { return strings.Contains(v, term) }))
+	}
+	return found
+}
 
 func (f Any) match(s *Snapshot) *roaring.Bitmap {
 	found := roaring.New()

@@ -268,6 +268,19 @@ func (ix *index) equal(key string, values []string) *roaring.Bitmap {
 	return union(sets)
 }
 
+// matching are the entities that have a value, in lower case, that is wanted.
+func (ix *index) matching(key string, wanted func(value string) bool) *roaring.Bitmap {
+	var sets []idset
+	if f := ix.field(key); f != nil {
+		for value, set := range f.values {
+			if wanted(strings.ToLower(value)) {
+				sets = append(sets, set)
+			}
+		}
+	}
+	return union(sets)
+}
+
 func union(sets []idset) *roaring.Bitmap {
 	switch len(sets) {
 	case 0:

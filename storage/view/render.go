@@ -6,6 +6,8 @@ import (
 	"encoding/hex"
 	"errors"
 	"hash/fnv"
+	"time"
+	"unique"
 
 	"github.com/callboard/callboard/storage/view/jsondoc"
 )
@@ -16,6 +18,9 @@ type Entity struct {
 	ref, uid string
 	json     []byte
 	revision int64
+	// commits repeat for all entities of a repository, so they are interned.
+	commit  unique.Handle[string]
+	changed int64 // Unix microseconds
 	// digest names the content: the canonical form and the uid.
 	digest uint64
 	id     uint32
@@ -39,6 +44,12 @@ func (e *Entity) JSON() []byte { return e.json }
 
 // Revision is the catalog revision of the entity's own last change.
 func (e *Entity) Revision() int64 { return e.revision }
+
+// Commit is the commit that this version was read from.
+func (e *Entity) Commit() string { return e.commit.Value() }
+
+// LastChanged is when the catalog came to show this version.
+func (e *Entity) LastChanged() time.Time { return time.UnixMicro(e.changed).UTC() }
 
 // Digest names the content: equal digests mean an equal entity.
 func (e *Entity) Digest() uint64 { return e.digest }

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"unique"
 
 	"github.com/RoaringBitmap/roaring/v2"
 
@@ -93,7 +94,10 @@ func (s *Snapshot) put(in storage.Entity) error {
 		return fmt.Errorf("entity %s: %w", in.Ref, err)
 	}
 	n := s.graph.node(in.Ref)
-	made := &Entity{ref: n.ref, uid: in.UID, json: in.JSON, revision: in.Revision, id: n.id}
+	made := &Entity{
+		ref: n.ref, uid: in.UID, json: in.JSON, revision: in.Revision, id: n.id,
+		commit: unique.Make(in.Commit), changed: in.LastChanged.UnixMicro(),
+	}
 	var before []declared
 	if n.id == 0 {
 		s.enter(n, made)
