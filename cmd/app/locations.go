@@ -8,7 +8,7 @@ import (
 
 	"github.com/google/uuid"
 
-	"github.com/callboard/callboard/pipeline/refresh"
+	"github.com/callboard/callboard/pipeline/location"
 	"github.com/callboard/callboard/storage"
 )
 
@@ -20,7 +20,7 @@ func (a *App) registerLocations(ctx context.Context, hosts []string) error {
 	const source = "config"
 	var want []storage.Location
 	for _, l := range a.cfg.Locations {
-		loc, ok := refresh.ParseFileURL(l.Target)
+		loc, ok := location.Parse(l.Target)
 		switch {
 		case l.Type != "url":
 			a.log.WarnContext(ctx, "catalog.locations: only type url is read", slog.String("at", l.Place), slog.String("type", l.Type))
@@ -41,11 +41,24 @@ func (a *App) registerLocations(ctx context.Context, hosts []string) error {
 		if err := tx.ReplaceLocations(ctx, source, want); err != nil {
 			return err
 		}
-		msgs, err := refresh.LocationMessages(ctx, tx, append(want, had...), storage.Cause{Actor: "configuration"})
+		msgs, err := location.Messages(ctx, tx, append(want, had...), storage.Cause{Actor: "configuration"})
 		if err != nil || len(msgs) == 0 {
 			return err
 		}
 		_, err = tx.AddMessages(ctx, msgs)
+		return err
+	})
+}
+
+// readAgain asks for a look at everything that was read under other settings.
+func (a *App) readAgain(ctx context.Context, step *refresh.Step) error {
+	msgs, err := step.Outdated(ctx, storage.Cause{Reason: storage.ReasonSettings, Actor: "configuration"})
+	if err != nil || len(msgs) == 0 {
+		return err
+	}
+	a.log.InfoContext(ctx, "settings changed, reading repositories again", slog.Int("repositories", len(msgs)))
+	return a.store.InTx(ctx, func(ctx context.Context, tx storage.Tx) error {
+		_, err := tx.AddMessages(ctx, msgs)
 		return err
 	})
 }

@@ -58,13 +58,22 @@ func NotFound(u string) *entity.Error {
 	return jsError("NotFoundError", "Request failed for "+u+", 404 Not Found", nil)
 }
 
-// RootLocation is the generated Location entity of a registered or discovered
-// file (contract catalog 3.2).
-func RootLocation(locationType, target string, optional bool) entity.Declaration {
-	ref := locationType + ":" + target
-	sum := sha1.Sum([]byte(ref)) //nolint:gosec // see above
-	name := "generated-" + hex.EncodeToString(sum[:])
+// RootName is the name of the generated Location entity of a registered or
+// discovered file (contract catalog 3.2).
+func RootName(locationType, target string) string {
+	sum := sha1.Sum([]byte(locationType + ":" + target)) //nolint:gosec // see above
+	return "generated-" + hex.EncodeToString(sum[:])
+}
 
+// RootLocation is that entity.
+func RootLocation(locationType, target string, optional bool) entity.Declaration {
+	return NamedLocation(RootName(locationType, target), locationType, target, optional)
+}
+
+// NamedLocation is that entity under the name of another target, which it had
+// when it was registered (contract catalog 4.14).
+func NamedLocation(name, locationType, target string, optional bool) entity.Declaration {
+	ref := locationType + ":" + target
 	annotations := newObject(5)
 	annotations.set(entity.AnnotationLocation, ref)
 	annotations.set(entity.AnnotationOriginLocation, ref)

@@ -2,12 +2,10 @@ package refresh
 
 import (
 	"context"
-	"encoding/json"
-	"fmt"
 	"slices"
 
 	"github.com/callboard/callboard/pipeline/bus"
-	"github.com/callboard/callboard/pipeline/event"
+	"github.com/callboard/callboard/pipeline/location"
 	"github.com/callboard/callboard/storage"
 )
 
@@ -117,40 +115,10 @@ func (s *Step) applyFiles(ctx context.Context, tx storage.Tx, p Plan) error {
 	if err := tx.DeleteFiles(ctx, p.repo.ID, p.removed); err != nil {
 		return err
 	}
-	msgs, err := LocationMessages(ctx, tx, look, p.cause)
+	msgs, err := location.Messages(ctx, tx, look, p.cause)
 	if err != nil || len(msgs) == 0 {
 		return err
 	}
 	_, err = tx.AddMessages(ctx, msgs)
 	return err
-}
-
-// LocationMessages asks for a look at every repository that locations point
-// into, each once.
-func LocationMessages(ctx context.Context, r storage.Reader, locations []storage.Location, cause storage.Cause) ([]storage.Message, error) {
-	cause.Reason, cause.Delivery = storage.ReasonLocation, ""
-	var msgs []storage.Message
-	seen := map[string]bool{}
-	for _, l := range locations {
-		req := event.Refresh{Host: l.Host, Owner: l.Owner, Name: l.Repo, Look: true}
-		if seen[event.RefreshKey(req)] {
-			continue
-		}
-		seen[event.RefreshKey(req)] = true
-		repo, err := r.RepositoryByName(ctx, l.Host, l.Owner, l.Repo)
-		switch {
-		case err == nil:
-			req.RepositoryID, req.Owner, req.Name = repo.ID, repo.Owner, repo.Name
-		case !isNotFound(err):
-			return nil, err
-		}
-		payload, err := json.Marshal(req)
-		if err != nil {
-			return nil, fmt.Errorf("encode a refresh of %s/%s: %w", l.Owner, l.Repo, err)
-		}
-		msgs = append(msgs, storage.Message{
-			Topic: event.TopicRefresh, Key: event.RefreshKey(req), Payload: payload, Cause: cause,
-		})
-	}
-	return msgs, nil
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/callboard/callboard/pipeline/bus"
 	"github.com/callboard/callboard/pipeline/event"
 	"github.com/callboard/callboard/pipeline/githubapp"
+	"github.com/callboard/callboard/pipeline/location"
 	"github.com/callboard/callboard/pipeline/refresh"
 	"github.com/callboard/callboard/storage"
 	"github.com/callboard/callboard/storage/entity"
@@ -324,7 +325,7 @@ func TestRegisteredFileOfAnotherBranch(t *testing.T) {
 	f := setup(t, "catalog-info.yaml")
 	r := f.create("acme/one", map[string]string{"deep/x.yaml": component("x")})
 	target := f.sim.URL() + "/acme/one/blob/main/deep/x.yaml"
-	loc, ok := refresh.ParseFileURL(target)
+	loc, ok := location.Parse(target)
 	if !ok {
 		t.Fatal("not a file URL")
 	}

@@ -3,12 +3,12 @@ package refresh
 import (
 	"fmt"
 	"net/url"
-	"path"
 	"strings"
 
 	"github.com/google/uuid"
 
 	"github.com/callboard/callboard/pipeline/descriptor"
+	"github.com/callboard/callboard/pipeline/location"
 	"github.com/callboard/callboard/storage"
 	"github.com/callboard/callboard/storage/entity"
 )
@@ -22,7 +22,7 @@ func fileURL(r storage.Repository, mode, file string) string {
 // repoPath is the path of a file URL that lies in the repository and on its
 // default branch.
 func repoPath(r storage.Repository, fileURL string) (string, bool) {
-	ref, ok := ParseFileURL(fileURL)
+	ref, ok := location.Parse(fileURL)
 	base, err := url.Parse(r.HTMLURL)
 	if !ok || err != nil || !strings.EqualFold(ref.Host, base.Host) ||
 		!strings.EqualFold(ref.Owner, r.Owner) || !strings.EqualFold(ref.Repo, r.Name) {
@@ -30,42 +30,12 @@ func repoPath(r storage.Repository, fileURL string) (string, bool) {
 	}
 	// The branch may hold slashes: it is ours, so cut it off whole.
 	if p, ok := strings.CutPrefix(ref.GitRef+"/"+ref.Path, r.DefaultBranch+"/"); ok {
-		return cleanPath(p)
+		return location.CleanPath(p)
 	}
 	if ref.GitRef == "HEAD" {
-		return cleanPath(ref.Path)
+		return location.CleanPath(ref.Path)
 	}
 	return "", false
-}
-
-// cleanPath refuses everything that does not name a place inside a repository.
-func cleanPath(p string) (string, bool) {
-	if p == "" || strings.HasPrefix(p, "/") || strings.HasSuffix(p, "/") || strings.ContainsRune(p, 0) {
-		return "", false
-	}
-	for seg := range strings.SplitSeq(p, "/") {
-		if seg == ".." || seg == "." || seg == "" {
-			return "", false
-		}
-	}
-	return path.Clean(p), true
-}
-
-// ParseFileURL takes the URL of a file on a GitHub host apart, as Backstage
-// does: the first segment after blob, tree or edit is the branch.
-func ParseFileURL(s string) (storage.Location, bool) {
-	u, err := url.Parse(s)
-	if err != nil || u.Scheme != "https" && u.Scheme != "http" {
-		return storage.Location{}, false
-	}
-	seg := strings.SplitN(strings.TrimPrefix(u.Path, "/"), "/", 5)
-	if len(seg) < 5 || seg[2] != "blob" && seg[2] != "tree" && seg[2] != "edit" {
-		return storage.Location{}, false
-	}
-	return storage.Location{
-		Type: "url", Target: s, Host: strings.ToLower(u.Host), Owner: strings.ToLower(seg[0]),
-		Repo: strings.ToLower(seg[1]), GitRef: seg[3], Path: seg[4],
-	}, seg[0] != "" && seg[1] != "" && seg[3] != "" && seg[4] != ""
 }
 
 // sortTargets tells a Location's targets inside the repository from those in
@@ -76,9 +46,9 @@ func (c *crawl) sortTargets(r *fileResult, res descriptor.Result) {
 			r.Targets = union(r.Targets, []string{p})
 			continue
 		}
-		loc, ok := ParseFileURL(target)
+		loc, ok := location.Parse(target)
 		if ok {
-			_, ok = cleanPath(loc.Path)
+			_, ok = location.CleanPath(loc.Path)
 		}
 		if !ok || !c.known(loc.Host) {
 			r.Diagnostics = append(r.Diagnostics, entity.Diagnostic{
@@ -103,7 +73,7 @@ func locationSource(f storage.File) string {
 func externalLocations(f storage.File) []storage.Location {
 	var locations []storage.Location
 	for _, target := range f.External {
-		if loc, ok := ParseFileURL(target); ok {
+		if loc, ok := location.Parse(target); ok {
 			loc.ID, loc.Origin, loc.Source = uuid.NewString(), f.Origin, locationSource(f)
 			locations = append(locations, loc)
 		}

@@ -1,0 +1,162 @@
+package location
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/google/uuid"
+
+	"github.com/callboard/callboard/pipeline/descriptor"
+	"github.com/callboard/callboard/storage"
+)
+
+// maxRegistered bounds how many locations may be registered by hand. Whoever
+// needs more wants discovery.
+const maxRegistered = 10_000
+
+// sourcePrefix is what the source of a registered location begins with; its id
+// follows, so that each is written for itself.
+const sourcePrefix = "api:"
+
+// ErrExists is answered when a location is registered already.
+var ErrExists = errors.New("already exists")
+
+// OnConflict says what becomes of a registration that there is already.
+type OnConflict string
+
+// The strategies of contract catalog 4.14.
+const (
+	Reject  OnConflict = "reject"
+	Refresh OnConflict = "refresh"
+)
+
+// Registry holds the locations that are registered through the API. Each change
+// is stored together with the message that asks for a look at what it concerns.
+type Registry struct {
+	Store storage.Store
+}
+
+// List is all that are registered, by id.
+func (g Registry) List(ctx context.Context) ([]storage.Location, error) { return registered(ctx, g.Store) }
+
+func registered(ctx context.Context, r storage.Reader) ([]storage.Location, error) {
+	all, err := r.Locations(ctx)
+	if err != nil {
+		return nil, err
+	}
+	all = slices.DeleteFunc(all, func(l storage.Location) bool { return !strings.HasPrefix(l.Source, sourcePrefix) })
+	slices.SortFunc(all, func(a, b storage.Location) int { return strings.Compare(a.ID, b.ID) })
+	return all, nil
+}
+
+// Get finds one by id; storage.ErrNotFound without it.
+func (g Registry) Get(ctx context.Context, id string) (storage.Location, error) {
+	all, err := g.List(ctx)
+	if err != nil {
+		return storage.Location{}, err
+	}
+	i := find(all, func(l storage.Location) bool { return l.ID == id })
+	if i < 0 {
+		return storage.Location{}, fmt.Errorf("location %s: %w", id, storage.ErrNotFound)
+	}
+	return all[i], nil
+}
+
+// Create registers a checked location. One that is registered already is read
+// again or refused with ErrExists.
+func (g Registry) Create(ctx context.Context, l storage.Location, conflict OnConflict, actor string) (out storage.Location, err error) {
+	l.ID = uuid.NewString()
+	err = g.change(ctx, actor, func(tx storage.Tx, all []storage.Location) ([]storage.Location, error) {
+		if i := find(all, same(l)); i >= 0 {
+			out = all[i]
+			if conflict == Refresh {
+				return []storage.Location{out}, nil
+			}
+			return nil, ErrExists
+		}
+		if len(all) >= maxRegistered {
+			return nil, invalid("%d locations are registered, and no more can be. Name files with a glob, or let the App discover the repositories", maxRegistered)
+		}
+		out = l
+		out.Name = freeName(out, all)
+		return []storage.Location{out}, tx.ReplaceLocations(ctx, sourcePrefix+l.ID, []storage.Location{out})
+	})
+	return out, err
+}
+
+// Update gives a registered location another target. Its id and the name of its
+// entity stay (contract catalog 4.14).
+func (g Registry) Update(ctx context.Context, id string, l storage.Location, actor string) (out storage.Location, err error) {
+	l.ID = id
+	err = g.change(ctx, actor, func(tx storage.Tx, all []storage.Location) ([]storage.Location, error) {
+		i := find(all, func(l storage.Location) bool { return l.ID == id })
+		switch other := find(all, same(l)); {
+		case i < 0:
+			return nil, storage.ErrNotFound
+		case other >= 0 && other != i:
+			return nil, ErrExists
+		}
+		out = l
+		out.Name = all[i].Name
+		err := errors.Join( // the id is that of the old row, which goes first
+			tx.ReplaceLocations(ctx, all[i].Source, nil),
+			tx.ReplaceLocations(ctx, all[i].Source, []storage.Location{out}),
+		)
+		return []storage.Location{out, all[i]}, err
+	})
+	return out, err
+}
+
+// Delete forgets a registered location; what only it brought in goes with it.
+func (g Registry) Delete(ctx context.Context, id, actor string) error {
+	return g.change(ctx, actor, func(tx storage.Tx, all []storage.Location) ([]storage.Location, error) {
+		i := find(all, func(l storage.Location) bool { return l.ID == id })
+		if i < 0 {
+			return nil, storage.ErrNotFound
+		}
+		return all[i : i+1], tx.ReplaceLocations(ctx, all[i].Source, nil)
+	})
+}
+
+// change runs fn with what is registered, alone, and asks for a look at the
+// repositories of the locations that it returns.
+func (g Registry) change(ctx context.Context, actor string, fn func(tx storage.Tx, all []storage.Location) ([]storage.Location, error)) error {
+	return g.Store.InTx(ctx, func(ctx context.Context, tx storage.Tx) error {
+		if err := tx.LockCatalog(ctx); err != nil {
+			return err
+		}
+		all, err := registered(ctx, tx)
+		if err != nil {
+			return err
+		}
+		look, err := fn(tx, all)
+		if err != nil {
+			return err
+		}
+		msgs, err := Messages(ctx, tx, look, storage.Cause{Actor: actor})
+		if err != nil {
+			return err
+		}
+		_, err = tx.AddMessages(ctx, msgs)
+		return err
+	})
+}
+
+// freeName is the name that the target gives, unless a location that had this
+// target before holds it still.
+func freeName(l storage.Location, all []storage.Location) string {
+	name := descriptor.RootName(l.Type, l.Target)
+	if find(all, func(o storage.Location) bool { return o.Name == name }) >= 0 {
+		return descriptor.RootName(l.Type, l.Target+"#"+l.ID)
+	}
+	return name
+}
+
+func same(l storage.Location) func(storage.Location) bool {
+	return func(o storage.Location) bool { return o.Type == l.Type && o.Target == l.Target }
+}
+
+func find(all []storage.Location, is func(storage.Location) bool) int { return slices.IndexFunc(all, is) }
