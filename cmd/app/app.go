@@ -97,7 +97,8 @@ func (a *App) setup(ctx context.Context, opts Options) error {
 	if err != nil {
 		return err
 	}
-	bus.Register(a.bus, refresh.New(refreshing, a.store, source{github}, a.log))
+	step := refresh.New(refreshing, a.store, source{github}, a.log)
+	bus.Register(a.bus, step)
 	bus.Register(a.bus, inbox.InstallationStep{Store: a.store})
 	a.inbox = inbox.New(a.store, inbox.Config{Host: deliveryHost(github.Hosts())}, a.log)
 
@@ -110,6 +111,9 @@ func (a *App) setup(ctx context.Context, opts Options) error {
 		return err
 	}
 	if err := a.registerLocations(ctx, github.Hosts()); err != nil {
+		return err
+	}
+	if err := a.readAgain(ctx, step); err != nil {
 		return err
 	}
 	if a.listener, err = (&net.ListenConfig{}).Listen(ctx, "tcp", cfg.Listen); err != nil {

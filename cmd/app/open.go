@@ -66,6 +66,8 @@ func refreshConfig(cfg *config.Config) (refresh.Config, error) {
 			}
 			return refresh.DefaultPattern
 		},
+		Rules:    cfg.Catalog.Rules,
+		Owner:    refresh.OwnerPolicy(cfg.Catalog.Owner),
 		Limits:   descriptor.Limits{FileBytes: cfg.MaxFileBytes},
 		MaxFiles: cfg.MaxFiles,
 	}, nil

@@ -56,7 +56,7 @@ func lint(cmd *cobra.Command, args []string, f lintFlags) error {
 	if f.json && f.format != "text" {
 		return errors.New("--json and --format exclude each other")
 	}
-	cfg := refresh.Config{Pattern: func(string, string) string { return f.pattern }}
+	cfg := refresh.Config{Pattern: func(string, string) string { return f.pattern }, Owner: refresh.OwnerWarn}
 	diagnostics := []entity.Diagnostic{}
 	var files, entities int
 	for _, arg := range args {

@@ -126,6 +126,8 @@ integrations:
         - appId: %[3]d
           privateKey: {$file: app.pem}
           webhookSecret: %[4]s
+catalog:
+  rules: [{allow: [Component, API, Resource, System, Domain, Group, User, Location, Template]}]
 callboard:
   dataDir: %[5]s
 `, d.portal, d.github, d.app.ID(), secret, filepath.Join(dir, "data"))

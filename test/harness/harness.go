@@ -17,6 +17,7 @@ import (
 
 	"github.com/callboard/callboard/cmd/app"
 	"github.com/callboard/callboard/cmd/config"
+	"github.com/callboard/callboard/pipeline/rule"
 	"github.com/callboard/callboard/test/githubsim"
 	"github.com/callboard/callboard/test/services"
 )
@@ -63,6 +64,7 @@ func New(t testing.TB, setup Setup, opts ...githubsim.Option) *World {
 		Listen: "127.0.0.1:0", Workers: 8, Retention: time.Hour, MaxFiles: 10_000, MaxFileBytes: 5 << 20,
 		Database:       config.Database{Client: "better-sqlite3", Path: filepath.Join(t.TempDir(), "callboard.db")},
 		Bus:            config.Bus{Kind: "memory"},
+		Catalog:        config.Catalog{Rules: rule.Everything(), Owner: "warn", LocationConflict: "reject"},
 		WebhookSecrets: []config.Secret{Secret},
 		Auth:           config.Auth{Open: true},
 	}

@@ -136,6 +136,7 @@ func (w *World) YAML(dir string) string {
 			fmt.Fprintf(&b, "        - appId: %d\n          privateKey: {$file: %q}\n          webhookSecret: %q\n", a.ID, key, Secret)
 		}
 	}
+	b.WriteString("catalog:\n  rules: [{allow: [Component, API, Resource, System, Domain, Group, User, Location, Template]}]\n")
 	fmt.Fprintf(&b, "callboard:\n  dataDir: %q\n  bus: %s\n  workers: %d\n", dir, c.Bus.Kind, c.Workers)
 	if c.Bus.Kind == "redis" {
 		fmt.Fprintf(&b, "  redis: {url: %q}\n", c.Bus.RedisURL.Reveal())
