@@ -197,7 +197,6 @@ func BenchmarkCold(b *testing.B) {
 		record(b, "cold ingestion of 2,000 repositories, 4,000 entities",
 			fmt.Sprintf("%.1f s, %.1f CPU s, %d GitHub requests", took.Seconds(), cpu(p.PID()).Seconds(), requests))
 		unchanged(b, w)
-		reads(b, w)
 
 		p.Kill()
 		began = time.Now()
@@ -231,50 +230,6 @@ func unchanged(b *testing.B, w *harness.World) {
 		total, notModified = total+n.Total, notModified+n.NotModified
 	}
 	record(b, "refresh of an unchanged repository", fmt.Sprintf("%d request, %d answered 304", total, notModified))
-}
-
-// reads measures the API with 16 connections.
-func reads(b *testing.B, w *harness.World) {
-	var refs []string
-	for r := range 50 {
-		refs = append(refs, fmt.Sprintf(`"component:default/c%d"`, r*7))
-	}
-	for _, read := range []struct{ name, method, path, body string }{
-		{"by-name, 16 connections", "GET", "/api/catalog/entities/by-name/component/default/c%d", ""},
-		{"list of 100, filtered", "GET", "/api/catalog/entities?filter=kind=component,spec.owner=team-%d&limit=100", ""},
-		{"facets", "GET", "/api/catalog/entity-facets?facet=kind&facet=spec.type&facet=spec.owner", ""},
-		{"by-refs of 50", "POST", "/api/catalog/entities/by-refs", `{"entityRefs":[` + strings.Join(refs, ",") + `]}`},
-	} {
-		client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 16}}
-		var n atomic.Int64
-		var took [16][]time.Duration
-		var wg sync.WaitGroup
-		began := time.Now()
-		for c := range 16 {
-			wg.Go(func() {
-				for time.Since(began) < 2*time.Second {
-					path := read.path
-					if strings.Contains(path, "%d") {
-						path = fmt.Sprintf(path, n.Load()%20)
-					}
-					at := time.Now()
-					req, _ := http.NewRequest(read.method, w.URL+path, strings.NewReader(read.body))
-					req.Header.Set("Content-Type", "application/json")
-					res, err := client.Do(req)
-					if err != nil {
-						b.Error(err)
-						return
-					}
-					_, _ = io.Copy(io.Discard, res.Body)
-					_ = res.Body.Close()
-					n.Add(1)
-					took[c] = append(took[c], time.Since(at))
-				}
-			})
-		}
-		wg.Wait()
-		record(b, read.name, fmt.Sprintf("%.0f/s, p99 %s", float64(n.Load())/time.Since(began).Seconds(), ms(percentile(slices.Concat(took[:]...), 99))))
-	}
 }
 
 func get(b *testing.B, url string) []byte {
