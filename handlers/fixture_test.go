@@ -33,6 +33,7 @@ type fixture struct {
 	t     testing.TB
 	store *sqlite.Store
 	view  *view.View
+	deps  handlers.Deps
 	http.Handler
 }
 
@@ -50,7 +51,7 @@ func setup(t testing.TB, rows ...storage.Entity) *fixture {
 	})
 	f := &fixture{t: t, store: store, view: view.New(store, quiet)}
 	store.OnCommit(func(storage.Commit) { f.view.Wake() })
-	f.Handler = handlers.New(handlers.Deps{
+	f.deps = handlers.Deps{
 		Store: store, View: f.view, Replayer: inbox.New(store, inbox.Config{}, quiet),
 		Webhook: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			n, err := io.Copy(io.Discard, r.Body)
@@ -62,7 +63,8 @@ func setup(t testing.TB, rows ...storage.Entity) *fixture {
 			w.WriteHeader(http.StatusAccepted)
 		}),
 		Metrics: prometheus.NewRegistry(), Log: quiet, Version: "v1<2>", Access: access.Config{Open: true},
-	})
+	}
+	f.Handler = handlers.New(f.deps)
 	if len(rows) > 0 {
 		f.put(rows...)
 		f.run()

@@ -11,6 +11,7 @@ package access
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"slices"
@@ -65,6 +66,12 @@ func (l Restriction) allows(p Permission) bool {
 		(l.Actions == nil || slices.Contains(l.Actions, p.Action))
 }
 
+// The two refusals of who is not known (contract catalog 4.1).
+var (
+	errMissing = &respond.Error{Name: "AuthenticationError", Message: "Missing credentials"}
+	errIllegal = &respond.Error{Name: "AuthenticationError", Message: "Illegal token"}
+)
+
 type callerKey struct{}
 
 // Actor is the subject of who makes the request, Anonymous without a credential.
@@ -103,11 +110,11 @@ func (g *Guard) Check(r *http.Request, plugin string, need Permission) (*http.Re
 		if g.open || g.anonymousRead && need.Reads {
 			return r, nil
 		}
-		return nil, unauthenticated("Missing credentials")
+		return nil, errMissing
 	}
 	who, ok := g.identify(token)
 	if !ok {
-		return nil, unauthenticated("Illegal token")
+		return nil, errIllegal
 	}
 	if err := who.check(plugin, need); err != nil {
 		return nil, err
@@ -141,16 +148,14 @@ func describe(p Permission) string {
 	return fmt.Sprintf("%s (action %s)", p.Name, p.Action)
 }
 
-func unauthenticated(message string) error {
-	return &respond.Error{Name: "AuthenticationError", Message: message}
-}
-
 // Protect puts the guard before a handler; fail answers who is refused.
 func (g *Guard) Protect(plugin string, need Permission, fail func(http.ResponseWriter, *http.Request, error), next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		known, err := g.Check(r, plugin, need)
-		if err != nil {
+		if errors.Is(err, errMissing) || errors.Is(err, errIllegal) {
 			w.Header().Set("WWW-Authenticate", "Bearer") // RFC 9110, 11.6.1; browsers show no dialog for it
+		}
+		if err != nil {
 			fail(w, r, err)
 			return
 		}
