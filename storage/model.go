@@ -156,6 +156,9 @@ type Repository struct {
 	// Error is why the last refresh failed, ErrorAt when; empty after a good one.
 	Error   string
 	ErrorAt time.Time
+	// VerifiedAt is when GitHub last confirmed the head, also when nothing had
+	// changed; right to the minute.
+	VerifiedAt time.Time
 	// Version grows with every write. PutRepository refuses a stale one.
 	Version int64
 }

@@ -53,9 +53,9 @@ type Reader interface {
 
 	// PendingMessages are all of the key that are not done, not parked and due at now, by id.
 	PendingMessages(ctx context.Context, topic, key string, now time.Time) ([]Message, error)
-	// UndoneMessages are all of the key that are not done, whether they are due,
+	// UndoneMessages are all of the keys that are not done, whether they are due,
 	// wait or are parked, by id.
-	UndoneMessages(ctx context.Context, topic, key string) ([]Message, error)
+	UndoneMessages(ctx context.Context, topic string, keys ...string) ([]Message, error)
 	// SweepMessages are due and undone, and were neither added nor swept since
 	// quietSince; a message that failed before is taken as soon as it is due.
 	SweepMessages(ctx context.Context, now, quietSince time.Time, limit int) ([]Message, error)
@@ -67,10 +67,20 @@ type Reader interface {
 	Repository(ctx context.Context, id int64) (Repository, error)
 	// RepositoryByName compares case-insensitively and prefers active ones.
 	RepositoryByName(ctx context.Context, host, owner, name string) (Repository, error)
+	// RepositoryByCommit finds one whose AppliedSHA this is.
+	RepositoryByCommit(ctx context.Context, sha string) (Repository, error)
 	// Repositories lists all, by host, owner, name.
 	Repositories(ctx context.Context) ([]Repository, error)
+	// RepositoryPage lists some, by id.
+	RepositoryPage(ctx context.Context, f RepositoryFilter) ([]Repository, error)
 	// Files lists all of a repository, by path.
 	Files(ctx context.Context, repositoryID int64) ([]File, error)
+
+	// Diagnostics lists those of all files, by repository, path and position.
+	Diagnostics(ctx context.Context, f DiagnosticFilter) ([]FileDiagnostic, error)
+	// CountDiagnostics counts what Diagnostics would list without After and Limit,
+	// by severity and rule.
+	CountDiagnostics(ctx context.Context, f DiagnosticFilter) ([]DiagnosticCount, error)
 
 	// Entities reads the living ones among refs, in no order.
 	Entities(ctx context.Context, refs []string) ([]Entity, error)
@@ -82,6 +92,8 @@ type Reader interface {
 	// Claims reads the losing claims on refs, and those of a repository.
 	Claims(ctx context.Context, refs []string) ([]Claim, error)
 	RepositoryClaims(ctx context.Context, repositoryID int64) ([]Claim, error)
+	// Conflicts lists the refs that have losing claims, by ref.
+	Conflicts(ctx context.Context, f ConflictFilter) ([]Conflict, error)
 
 	// Changes reads the feed after a revision, in order.
 	Changes(ctx context.Context, after int64, limit int) ([]Change, error)
@@ -131,6 +143,9 @@ type Tx interface {
 	// DeleteRepository forgets a repository and its files. Its entities and claims
 	// are the caller's to settle.
 	DeleteRepository(ctx context.Context, id int64) error
+	// VerifyRepository moves VerifiedAt on, and leaves Version as it is: it says
+	// nothing that a plan could depend on.
+	VerifyRepository(ctx context.Context, id int64, at time.Time) error
 	PutFiles(ctx context.Context, files []File) error
 	DeleteFiles(ctx context.Context, repositoryID int64, paths []string) error
 

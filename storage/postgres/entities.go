@@ -106,6 +106,7 @@ func (t *tx) BuryEntities(ctx context.Context, refs []string, at time.Time, caus
 
 const (
 	selectClaims       = `SELECT ` + row.ClaimColumns + ` FROM claims`
+	claimRank          = ` ORDER BY since, repository_id, path, document`
 	claimOrder         = ` ORDER BY ref, since, repository_id, path, document`
 	claimsByRef        = selectClaims + ` WHERE ref = ANY ($1)` + claimOrder
 	claimsByRepository = selectClaims + ` WHERE repository_id = $1` + claimOrder

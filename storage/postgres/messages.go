@@ -18,7 +18,7 @@ const (
 
 const (
 	pendingMessages = selectMessages + open + ` AND topic = $1 AND key = $2 AND run_after <= $3 ORDER BY id`
-	undoneMessages  = selectMessages + `done_at = 0 AND topic = $1 AND key = $2 ORDER BY id`
+	undoneMessages  = selectMessages + `done_at = 0 AND topic = $1 AND key = ANY ($2) ORDER BY id`
 )
 
 func (r reader) PendingMessages(ctx context.Context, topic, key string, now time.Time) ([]storage.Message, error) {
@@ -29,10 +29,10 @@ func (r reader) PendingMessages(ctx context.Context, topic, key string, now time
 	return all, nil
 }
 
-func (r reader) UndoneMessages(ctx context.Context, topic, key string) ([]storage.Message, error) {
-	all, err := collect(ctx, r, row.ScanMessage, undoneMessages, topic, key)
+func (r reader) UndoneMessages(ctx context.Context, topic string, keys ...string) ([]storage.Message, error) {
+	all, err := collect(ctx, r, row.ScanMessage, undoneMessages, topic, keys)
 	if err != nil {
-		return nil, fmt.Errorf("read undone messages of %s %s: %w", topic, key, err)
+		return nil, fmt.Errorf("read undone messages of %s %q: %w", topic, keys, err)
 	}
 	return all, nil
 }

@@ -16,7 +16,8 @@ const (
 	repositoryByID     = selectRepositories + ` WHERE id = $1`
 	repositoryByName   = selectRepositories + ` WHERE lower(host) = lower($1) AND lower(owner) = lower($2) AND lower(name) = lower($3)
 		ORDER BY CASE state WHEN 'active' THEN 0 WHEN 'unreachable' THEN 1 ELSE 2 END, id DESC LIMIT 1`
-	allRepositories = selectRepositories + ` ORDER BY host, owner, name, id`
+	repositoryByCommit = selectRepositories + ` WHERE applied_sha = $1 ORDER BY id LIMIT 1`
+	allRepositories    = selectRepositories + ` ORDER BY host, owner, name, id`
 )
 
 func (r reader) Repository(ctx context.Context, id int64) (storage.Repository, error) {
@@ -35,6 +36,14 @@ func (r reader) RepositoryByName(ctx context.Context, host, owner, name string) 
 	return repo, nil
 }
 
+func (r reader) RepositoryByCommit(ctx context.Context, sha string) (storage.Repository, error) {
+	repo, err := one(ctx, r, row.ScanRepository, repositoryByCommit, sha)
+	if err != nil {
+		return repo, fmt.Errorf("read the repository at %s: %w", sha, err)
+	}
+	return repo, nil
+}
+
 func (r reader) Repositories(ctx context.Context) ([]storage.Repository, error) {
 	all, err := collect(ctx, r, row.ScanRepository, allRepositories)
 	if err != nil {
@@ -46,7 +55,7 @@ func (r reader) Repositories(ctx context.Context) ([]storage.Repository, error) 
 var (
 	insertRepository = insert("repositories", row.RepositoryColumns) + ` ON CONFLICT (id) DO NOTHING`
 	updateRepository = `UPDATE repositories SET (` + row.RepositoryColumns + `) = (` + marks(row.RepositoryColumns) + `)
-		WHERE id = $1 AND version = $21 - 1`
+		WHERE id = $1 AND version = $22 - 1`
 )
 
 func (t *tx) PutRepository(ctx context.Context, r storage.Repository) (int64, error) {
@@ -70,7 +79,7 @@ const (
 )
 
 func (t *tx) DeleteRepository(ctx context.Context, id int64) error {
-	for _, query := range []string{deleteRepository, deleteRepositoryFiles} {
+	for _, query := range []string{deleteRepository, deleteRepositoryFiles, deleteRepositoryDiagnostics} {
 		if _, err := t.exec(ctx, query, id); err != nil {
 			return fmt.Errorf("delete repository %d: %w", id, err)
 		}
@@ -92,10 +101,15 @@ var upsertFile = insert("files", row.FileColumns) + ` ON CONFLICT (repository_id
 	row.FileColumns + `) = (` + excluded(row.FileColumns) + `)`
 
 func (t *tx) PutFiles(ctx context.Context, files []storage.File) error {
+	if len(files) == 0 {
+		return nil
+	}
+	files = row.Last(files, row.FileKey)
 	var b batch
 	for _, f := range files {
 		b.add(upsertFile, row.File(f)...)
 	}
+	b.replaceDiagnostics(files)
 	if err := t.send(ctx, &b); err != nil {
 		return fmt.Errorf("write %d files: %w", len(files), err)
 	}
@@ -108,7 +122,10 @@ func (t *tx) DeleteFiles(ctx context.Context, repositoryID int64, paths []string
 	if len(paths) == 0 {
 		return nil
 	}
-	if _, err := t.exec(ctx, deleteFiles, repositoryID, paths); err != nil {
+	var b batch
+	b.add(deleteFiles, repositoryID, paths)
+	b.add(deletePathDiagnostics, repositoryID, paths)
+	if err := t.send(ctx, &b); err != nil {
 		return fmt.Errorf("delete files of repository %d: %w", repositoryID, err)
 	}
 	return nil

@@ -48,6 +48,15 @@ CREATE TABLE deliveries (
 	done_at BIGINT NOT NULL,
 	payload BYTEA NOT NULL
 );
+CREATE TABLE diagnostics (
+	repository_id BIGINT NOT NULL,
+	path TEXT COLLATE "C" NOT NULL,
+	position INTEGER NOT NULL,
+	ref TEXT COLLATE "C" NOT NULL,
+	rule TEXT COLLATE "C" NOT NULL,
+	severity TEXT COLLATE "C" NOT NULL,
+	diagnostic TEXT NOT NULL
+);
 CREATE TABLE entities (
 	id BIGINT GENERATED ALWAYS AS IDENTITY NOT NULL,
 	ref TEXT COLLATE "C" NOT NULL,
@@ -143,7 +152,8 @@ CREATE TABLE repositories (
 	head_at BIGINT NOT NULL,
 	error TEXT NOT NULL,
 	error_at BIGINT NOT NULL,
-	version BIGINT NOT NULL
+	version BIGINT NOT NULL,
+	verified_at BIGINT DEFAULT 0 NOT NULL
 );
 
 CREATE UNIQUE INDEX catalog_revision_pkey ON catalog_revision USING btree (id);
@@ -157,6 +167,11 @@ CREATE UNIQUE INDEX deliveries_pkey ON deliveries USING btree (id);
 CREATE INDEX deliveries_received ON deliveries USING btree (received_at, id);
 CREATE INDEX deliveries_repository ON deliveries USING btree (lower(repository), received_at, id);
 CREATE INDEX deliveries_state ON deliveries USING btree (state, received_at, id);
+CREATE UNIQUE INDEX diagnostics_pkey ON diagnostics USING btree (repository_id, path, "position");
+CREATE INDEX diagnostics_ref ON diagnostics USING btree (ref, repository_id, path, "position");
+CREATE INDEX diagnostics_rule ON diagnostics USING btree (rule, repository_id, path, "position");
+CREATE INDEX diagnostics_severity ON diagnostics USING btree (severity, repository_id, path, "position");
+CREATE INDEX diagnostics_total ON diagnostics USING btree (severity, rule);
 CREATE INDEX entities_deleted ON entities USING btree (deleted_at) WHERE (deleted_at <> 0);
 CREATE UNIQUE INDEX entities_pkey ON entities USING btree (id);
 CREATE UNIQUE INDEX entities_ref ON entities USING btree (ref) WHERE (deleted_at = 0);
@@ -174,5 +189,6 @@ CREATE INDEX messages_parked ON messages USING btree (parked_at, id) WHERE ((don
 CREATE UNIQUE INDEX messages_pkey ON messages USING btree (id);
 CREATE INDEX messages_undone ON messages USING btree (topic, key, id) WHERE (done_at = 0);
 CREATE UNIQUE INDEX relations_pkey ON relations USING btree (origin_ref, source, type, target);
+CREATE INDEX repositories_failed ON repositories USING btree (id) WHERE (error <> ''::text);
 CREATE INDEX repositories_name ON repositories USING btree (lower(host), lower(owner), lower(name));
 CREATE UNIQUE INDEX repositories_pkey ON repositories USING btree (id);

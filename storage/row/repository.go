@@ -5,14 +5,14 @@ import "github.com/callboard/callboard/storage"
 // RepositoryColumns are all columns of a repository, the version last.
 const RepositoryColumns = `id, host, owner, name, default_branch, html_url, visibility, archived, fork, topics,
 	installation_id, discovered, state, applied_sha, applied_at, settings_hash, head_sha, head_at,
-	error, error_at, version`
+	error, error_at, verified_at, version`
 
 // Repository gives the values of RepositoryColumns with the next version.
 func Repository(r storage.Repository) []any {
 	return []any{
 		r.ID, r.Host, r.Owner, r.Name, r.DefaultBranch, r.HTMLURL, r.Visibility, r.Archived, r.Fork, list(r.Topics),
 		r.InstallationID, r.Discovered, string(r.State), r.AppliedSHA, Micros(r.AppliedAt), r.SettingsHash,
-		r.HeadSHA, Micros(r.HeadAt), r.Error, Micros(r.ErrorAt), r.Version + 1,
+		r.HeadSHA, Micros(r.HeadAt), r.Error, Micros(r.ErrorAt), Micros(r.VerifiedAt), r.Version + 1,
 	}
 }
 
@@ -21,7 +21,7 @@ func ScanRepository(s Scanner) (r storage.Repository, err error) {
 	return r, s.Scan(&r.ID, &r.Host, &r.Owner, &r.Name, &r.DefaultBranch, &r.HTMLURL, &r.Visibility, &r.Archived,
 		&r.Fork, jsonColumn{&r.Topics}, &r.InstallationID, &r.Discovered, &r.State, &r.AppliedSHA,
 		timeColumn{&r.AppliedAt}, &r.SettingsHash, &r.HeadSHA, timeColumn{&r.HeadAt}, &r.Error,
-		timeColumn{&r.ErrorAt}, &r.Version)
+		timeColumn{&r.ErrorAt}, timeColumn{&r.VerifiedAt}, &r.Version)
 }
 
 // FileColumns are all columns of a file.
@@ -36,6 +36,9 @@ func File(f storage.File) []any {
 		list(f.Roots),
 	}
 }
+
+// FileKey is what a file is replaced by.
+func FileKey(f storage.File) [2]any { return [2]any{f.RepositoryID, Text(f.Path)} }
 
 // ScanFile reads FileColumns.
 func ScanFile(s Scanner) (f storage.File, err error) {

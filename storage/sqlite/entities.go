@@ -102,6 +102,7 @@ func (t *tx) BuryEntities(ctx context.Context, refs []string, at time.Time, caus
 
 const (
 	selectClaims       = `SELECT ` + row.ClaimColumns + ` FROM claims`
+	claimRank          = ` ORDER BY since, repository_id, path, document`
 	claimOrder         = ` ORDER BY ref, since, repository_id, path, document`
 	claimsByRef        = selectClaims + ` WHERE ref ` + inSet + claimOrder
 	claimsByRepository = selectClaims + ` WHERE repository_id = ?` + claimOrder

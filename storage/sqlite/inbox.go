@@ -3,7 +3,6 @@ package sqlite
 import (
 	"context"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/callboard/callboard/storage"
@@ -24,38 +23,25 @@ func (r reader) Delivery(ctx context.Context, guid string) (storage.Delivery, er
 const defaultLimit = 100
 
 func (r reader) Deliveries(ctx context.Context, f storage.DeliveryFilter) ([]storage.Delivery, error) {
-	var where []string
-	var args []any
-	add := func(condition string, arg any) {
-		where = append(where, condition)
-		args = append(args, arg)
-	}
+	var c conditions
 	if f.Repository != "" {
-		add(`lower(repository) = lower(?)`, f.Repository)
+		c.add(`lower(repository) = lower(?)`, f.Repository)
 	}
 	if f.State != "" {
-		add(`state = ?`, string(f.State))
+		c.add(`state = ?`, string(f.State))
 	}
 	if f.Event != "" {
-		add(`event = ?`, f.Event)
+		c.add(`event = ?`, f.Event)
 	}
 	if f.Commit != "" {
-		add(`commit_sha = ?`, f.Commit)
+		c.add(`commit_sha = ?`, f.Commit)
 	}
 	if f.Before != "" {
 		// An unknown GUID compares as NULL: nothing was received before it.
-		add(`(received_at, id) < (SELECT received_at, id FROM deliveries WHERE guid = ?)`, f.Before)
+		c.add(`(received_at, id) < (SELECT received_at, id FROM deliveries WHERE guid = ?)`, f.Before)
 	}
-	query := `SELECT ` + row.DeliveryColumns + ` FROM deliveries`
-	if len(where) > 0 {
-		query += ` WHERE ` + strings.Join(where, ` AND `)
-	}
-	query += ` ORDER BY received_at DESC, id DESC LIMIT ?`
-	limit := f.Limit
-	if limit <= 0 {
-		limit = defaultLimit
-	}
-	all, err := collect(ctx, r, row.ScanDelivery, query, append(args, limit)...)
+	query := `SELECT ` + row.DeliveryColumns + ` FROM deliveries` + c.sql() + ` ORDER BY received_at DESC, id DESC` + c.limit(f.Limit)
+	all, err := collect(ctx, r, row.ScanDelivery, query, c.args...)
 	if err != nil {
 		return nil, fmt.Errorf("list deliveries: %w", err)
 	}

@@ -17,7 +17,7 @@ const (
 
 const (
 	pendingMessages = selectMessages + open + ` AND topic = ? AND key = ? AND run_after <= ? ORDER BY id`
-	undoneMessages  = selectMessages + `done_at = 0 AND topic = ? AND key = ? ORDER BY id`
+	undoneMessages  = selectMessages + `done_at = 0 AND topic = ? AND key ` + inSet + ` ORDER BY id`
 )
 
 func (r reader) PendingMessages(ctx context.Context, topic, key string, now time.Time) ([]storage.Message, error) {
@@ -28,10 +28,10 @@ func (r reader) PendingMessages(ctx context.Context, topic, key string, now time
 	return all, nil
 }
 
-func (r reader) UndoneMessages(ctx context.Context, topic, key string) ([]storage.Message, error) {
-	all, err := collect(ctx, r, row.ScanMessage, undoneMessages, topic, key)
+func (r reader) UndoneMessages(ctx context.Context, topic string, keys ...string) ([]storage.Message, error) {
+	all, err := collect(ctx, r, row.ScanMessage, undoneMessages, topic, textSet(keys))
 	if err != nil {
-		return nil, fmt.Errorf("read undone messages of %s %s: %w", topic, key, err)
+		return nil, fmt.Errorf("read undone messages of %s %q: %w", topic, keys, err)
 	}
 	return all, nil
 }

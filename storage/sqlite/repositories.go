@@ -15,7 +15,8 @@ const (
 	repositoryByID     = selectRepositories + ` WHERE id = ?`
 	repositoryByName   = selectRepositories + ` WHERE lower(host) = lower(?) AND lower(owner) = lower(?) AND lower(name) = lower(?)
 		ORDER BY CASE state WHEN 'active' THEN 0 WHEN 'unreachable' THEN 1 ELSE 2 END, id DESC LIMIT 1`
-	allRepositories = selectRepositories + ` ORDER BY host, owner, name, id`
+	repositoryByCommit = selectRepositories + ` WHERE applied_sha = ? ORDER BY id LIMIT 1`
+	allRepositories    = selectRepositories + ` ORDER BY host, owner, name, id`
 )
 
 func (r reader) Repository(ctx context.Context, id int64) (storage.Repository, error) {
@@ -30,6 +31,14 @@ func (r reader) RepositoryByName(ctx context.Context, host, owner, name string) 
 	repo, err := one(ctx, r, row.ScanRepository, repositoryByName, host, owner, name)
 	if err != nil {
 		return repo, fmt.Errorf("read repository %s/%s/%s: %w", host, owner, name, err)
+	}
+	return repo, nil
+}
+
+func (r reader) RepositoryByCommit(ctx context.Context, sha string) (storage.Repository, error) {
+	repo, err := one(ctx, r, row.ScanRepository, repositoryByCommit, sha)
+	if err != nil {
+		return repo, fmt.Errorf("read the repository at %s: %w", sha, err)
 	}
 	return repo, nil
 }
@@ -69,7 +78,7 @@ const (
 )
 
 func (t *tx) DeleteRepository(ctx context.Context, id int64) error {
-	for _, query := range []string{deleteRepository, deleteRepositoryFiles} {
+	for _, query := range []string{deleteRepository, deleteRepositoryFiles, deleteRepositoryDiagnostics} {
 		if _, err := t.exec(ctx, query, id); err != nil {
 			return fmt.Errorf("delete repository %d: %w", id, err)
 		}
@@ -94,6 +103,9 @@ func (t *tx) PutFiles(ctx context.Context, files []storage.File) error {
 		if _, err := t.exec(ctx, replaceFile, row.File(f)...); err != nil {
 			return fmt.Errorf("write file %s of repository %d: %w", f.Path, f.RepositoryID, err)
 		}
+		if err := t.replaceDiagnostics(ctx, f); err != nil {
+			return err
+		}
 	}
 	return nil
 }
@@ -104,8 +116,10 @@ func (t *tx) DeleteFiles(ctx context.Context, repositoryID int64, paths []string
 	if len(paths) == 0 {
 		return nil
 	}
-	if _, err := t.exec(ctx, deleteFiles, repositoryID, textSet(paths)); err != nil {
-		return fmt.Errorf("delete files of repository %d: %w", repositoryID, err)
+	for _, query := range []string{deleteFiles, deleteDiagnostics} {
+		if _, err := t.exec(ctx, query, repositoryID, textSet(paths)); err != nil {
+			return fmt.Errorf("delete files of repository %d: %w", repositoryID, err)
+		}
 	}
 	return nil
 }

@@ -55,6 +55,20 @@ CREATE INDEX deliveries_commit ON deliveries (commit_sha, received_at, id);
 CREATE INDEX deliveries_received ON deliveries (received_at, id);
 CREATE INDEX deliveries_repository ON deliveries (lower(repository), received_at, id);
 CREATE INDEX deliveries_state ON deliveries (state, received_at, id);
+CREATE TABLE diagnostics (
+	repository_id INTEGER NOT NULL,
+	path TEXT NOT NULL,
+	position INTEGER NOT NULL,
+	ref TEXT NOT NULL,
+	rule TEXT NOT NULL,
+	severity TEXT NOT NULL,
+	diagnostic TEXT NOT NULL,
+	PRIMARY KEY (repository_id, path, position)
+) STRICT;
+CREATE INDEX diagnostics_ref ON diagnostics (ref, repository_id, path, position);
+CREATE INDEX diagnostics_rule ON diagnostics (rule, repository_id, path, position);
+CREATE INDEX diagnostics_severity ON diagnostics (severity, repository_id, path, position);
+CREATE INDEX diagnostics_total ON diagnostics (severity, rule);
 CREATE TABLE entities (
 	id INTEGER PRIMARY KEY,
 	ref TEXT NOT NULL,
@@ -163,5 +177,6 @@ CREATE TABLE repositories (
 	error TEXT NOT NULL,
 	error_at INTEGER NOT NULL,
 	version INTEGER NOT NULL
-) STRICT;
+, verified_at INTEGER NOT NULL DEFAULT 0) STRICT;
+CREATE INDEX repositories_failed ON repositories (id) WHERE error <> '';
 CREATE INDEX repositories_name ON repositories (lower(host), lower(owner), lower(name));

@@ -52,6 +52,11 @@ func TestSchemaIsFresh(t *testing.T) {
 	}
 }
 
+func diagnosticsPage(condition string) string {
+	return selectDiagnostics + ` WHERE ` + condition + ` (repository_id, path, position) > (?, ?, ?)
+		ORDER BY repository_id, path, position LIMIT ?`
+}
+
 // No read of one key or one page may walk a table.
 func TestQueriesUseIndexes(t *testing.T) {
 	t.Parallel()
@@ -63,7 +68,12 @@ func TestQueriesUseIndexes(t *testing.T) {
 		repositoryByID, repositoryByName, updateRepository, selectFiles, deleteFiles,
 		repositoryLocations, deleteOtherLocations,
 		entitiesByRef, entitiesByRepository, deleteRelations, buryEntities,
-		claimsByRef, claimsByRepository, deleteClaims, deleteClaim,
+		claimsByRef, claimsByRepository, conflictClaims, verifyRepository, deleteDiagnostics,
+		selectConflict + ` WHERE ref > ? ORDER BY ref LIMIT ?`,
+		selectRepositories + ` WHERE id > ? ORDER BY id LIMIT ?`,
+		selectRepositories + ` WHERE id > ? AND error <> '' ORDER BY id LIMIT ?`,
+		diagnosticsPage(``), diagnosticsPage(`repository_id = ? AND`), diagnosticsPage(`ref = ? AND`),
+		diagnosticsPage(`rule = ? AND`), diagnosticsPage(`severity = ? AND`), countDiagnostics + ` GROUP BY severity, rule`, deleteClaims, deleteClaim,
 		selectRevision, changesAfter, changesOf,
 		`SELECT guid FROM deliveries WHERE lower(repository) = lower(?) ORDER BY received_at DESC, id DESC LIMIT ?`,
 		`SELECT guid FROM deliveries WHERE commit_sha = ? ORDER BY received_at DESC, id DESC LIMIT ?`,
@@ -80,8 +90,9 @@ func TestQueriesUseIndexes(t *testing.T) {
 		}
 		for _, step := range plan {
 			// In the order of an index is no walk: a page ends it, or the index holds
-			// only what is open.
-			walks := strings.HasPrefix(step, "SCAN") && !strings.Contains(step, "USING") && !strings.Contains(step, "json_each")
+			// only what is open. Neither is what a subquery found by an index.
+			inner := strings.HasPrefix(step, "SCAN (subquery") || step == "SCAN ranked"
+			walks := strings.HasPrefix(step, "SCAN") && !inner && !strings.Contains(step, "USING") && !strings.Contains(step, "json_each")
 			sorts := strings.Contains(step, "TEMP B-TREE FOR ORDER BY") && strings.Contains(query, "LIMIT ?")
 			if walks || sorts {
 				t.Errorf("%s\n%s", query, strings.Join(plan, "\n"))

@@ -117,6 +117,8 @@ var messages = []scenario{
 			tx.do(tx.RetryMessages(tx.ctx, got[2:3], at(time.Hour), "502"))
 			same(f, "undone", got[1:4], ids(must(tx.UndoneMessages(tx.ctx, "t", "k"))))
 		})
+		same(f, "of several keys", 4, len(get[[]storage.Message](f)(f.store.UndoneMessages(f.Context(), "t", "other", "k", "none"))))
+		same(f, "of no key", 0, len(get[[]storage.Message](f)(f.store.UndoneMessages(f.Context(), "t"))))
 		same(f, "of another topic", 0, len(get[[]storage.Message](f)(f.store.UndoneMessages(f.Context(), "u", "k"))))
 	}},
 	{"finishing tells what somebody else has done", func(f fixture) {

@@ -1,6 +1,7 @@
 package storagetest
 
 import (
+	"fmt"
 	"time"
 
 	"github.com/callboard/callboard/storage"
@@ -13,7 +14,7 @@ func repository(id int64, owner, name string) storage.Repository {
 		HTMLURL: "https://github.com/" + owner + "/" + name, Visibility: "private", Archived: true, Fork: true,
 		Topics: []string{"go", "a<b"}, InstallationID: 7, Discovered: true, State: storage.RepositoryActive,
 		AppliedSHA: "c0ffee", AppliedAt: at(time.Second), SettingsHash: "h", HeadSHA: "beef",
-		HeadAt: at(time.Minute), Error: "boom", ErrorAt: at(time.Hour),
+		HeadAt: at(time.Minute), Error: "boom", ErrorAt: at(time.Hour), VerifiedAt: at(2 * time.Hour),
 	}
 }
 
@@ -86,6 +87,39 @@ var repositories = []scenario{
 			order = append(order, r.ID)
 		}
 		same(f, "repositories", []int64{1, 4, 5, 3, 2}, order)
+	}},
+}
+
+var repositoryPages = []scenario{
+	{"pages go by id, and can be of the failed", func(f fixture) {
+		for id := range int64(5) {
+			r := repository(id+1, "acme", fmt.Sprint("r", 9-id))
+			if id%2 == 0 {
+				r.Error = ""
+			}
+			f.put(r)
+		}
+		page := func(filter storage.RepositoryFilter) (ids []int64) {
+			for _, r := range get[[]storage.Repository](f)(f.store.RepositoryPage(f.Context(), filter)) {
+				ids = append(ids, r.ID)
+			}
+			return ids
+		}
+		same(f, "all", []int64{1, 2, 3, 4, 5}, page(storage.RepositoryFilter{}))
+		same(f, "page", []int64{3, 4}, page(storage.RepositoryFilter{After: 2, Limit: 2}))
+		same(f, "failed", []int64{2, 4}, page(storage.RepositoryFilter{Failed: true}))
+		same(f, "failed after", []int64{4}, page(storage.RepositoryFilter{Failed: true, After: 2}))
+	}},
+	{"a verification moves nothing but its time", func(f fixture) {
+		want := repository(1, "acme", "cart")
+		want.Version = f.put(want)
+		want.VerifiedAt = at(3 * time.Hour)
+		f.write(func(tx writes) {
+			tx.do(tx.VerifyRepository(tx.ctx, 1, want.VerifiedAt))
+			tx.do(tx.VerifyRepository(tx.ctx, 2, want.VerifiedAt)) // unknown: nothing to note
+		})
+		same(f, "repository", want, get[storage.Repository](f)(f.store.Repository(f.Context(), 1)))
+		f.put(want) // the version is the one read before
 	}},
 }
 
