@@ -44,7 +44,9 @@ func (c *conditions) limit(n int) string {
 
 func (r reader) RepositoryPage(ctx context.Context, f storage.RepositoryFilter) ([]storage.Repository, error) {
 	var c conditions
-	c.add(`id > ?`, f.After)
+	if f.After != 0 {
+		c.add(`id > ?`, f.After)
+	}
 	if f.Failed {
 		c.add(`error <> ''`)
 	}

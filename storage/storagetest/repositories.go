@@ -99,13 +99,16 @@ var repositoryPages = []scenario{
 			}
 			f.put(r)
 		}
+		unread := repository(-3, "acme", "unread")
+		unread.Error = ""
+		f.put(unread)
 		page := func(filter storage.RepositoryFilter) (ids []int64) {
 			for _, r := range get[[]storage.Repository](f)(f.store.RepositoryPage(f.Context(), filter)) {
 				ids = append(ids, r.ID)
 			}
 			return ids
 		}
-		same(f, "all", []int64{1, 2, 3, 4, 5}, page(storage.RepositoryFilter{}))
+		same(f, "all", []int64{-3, 1, 2, 3, 4, 5}, page(storage.RepositoryFilter{}))
 		same(f, "page", []int64{3, 4}, page(storage.RepositoryFilter{After: 2, Limit: 2}))
 		same(f, "failed", []int64{2, 4}, page(storage.RepositoryFilter{Failed: true}))
 		same(f, "failed after", []int64{4}, page(storage.RepositoryFilter{Failed: true, After: 2}))
@@ -184,6 +187,7 @@ var files = []scenario{
 		_, err := f.store.Repository(f.Context(), -1)
 		wantErr(f, err, storage.ErrNotFound)
 		same(f, "its files", 0, len(get[[]storage.File](f)(f.store.Files(f.Context(), -1))))
+		same(f, "its diagnostics", 0, len(f.diagnostics(storage.DiagnosticFilter{RepositoryID: -1})))
 		same(f, "of the neighbour", []string{"a"}, paths(get[[]storage.File](f)(f.store.Files(f.Context(), 2))))
 	}},
 }
