@@ -222,7 +222,7 @@ func TestSamples(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "github-app.pem"), []byte("KEY"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	env := map[string]string{"GITHUB_APP_ID": "1", "GITHUB_WEBHOOK_SECRET": "s"}
+	env := map[string]string{"GITHUB_APP_ID": "1", "GITHUB_WEBHOOK_SECRET": "s", "CALLBOARD_TOKEN": "ci-token-1234"}
 	for _, name := range []string{"app-config.yaml", "app-config.production.yaml"} {
 		c, err := Load([]string{filepath.Join(dir, name)}, func(n string) (string, bool) { v, ok := env[n]; return v, ok })
 		if err != nil {
