@@ -75,11 +75,18 @@ type route struct {
 const (
 	catalogMount   = "/api/catalog"
 	callboardMount = "/api/callboard"
-	// maxBody bounds what an API reads (contract catalog 4.1); clients split
-	// by-refs at about 90 KiB (4.10). bodyWait is how long a body may take.
-	maxBody  = 100 << 10
+	// maxBody bounds what an API reads, maxQuery what the routes of largeBodies
+	// do (contract platform ERR-07). The reference's 100 KiB (contract catalog 4.1)
+	// break policies that name many entities. bodyWait is how long a body may take.
+	maxBody  = 1 << 20
+	maxQuery = 5 << 20
 	bodyWait = 10 * time.Second
 )
+
+// largeBodies are the reads by reference or predicate.
+var largeBodies = map[string]bool{
+	"/api/catalog/entities/by-refs": true, "/api/catalog/entities/by-query": true, "/api/catalog/entity-facets": true,
+}
 
 func routes(d Deps) []route {
 	cat := catalog.New(d.View, d.Store)
@@ -92,10 +99,14 @@ func routes(d Deps) []route {
 	return []route{
 		// Backstage's catalog API (contract catalog 4.3). A POST here only reads.
 		{"GET", "/api/catalog/entities", entityRead, c(cat.Entities)},
+		{"GET", "/api/catalog/entities/by-query", entityRead, c(cat.QueryEntities)},
+		{"POST", "/api/catalog/entities/by-query", entityRead, c(cat.QueryEntitiesByPredicate)},
 		{"GET", "/api/catalog/entities/by-name/{kind}/{namespace}/{name}", entityRead, c(cat.EntityByName)},
+		{"GET", "/api/catalog/entities/by-name/{kind}/{namespace}/{name}/ancestry", entityRead, c(cat.EntityAncestry)},
 		{"GET", "/api/catalog/entities/by-uid/{uid}", entityRead, c(cat.EntityByUID)},
 		{"POST", "/api/catalog/entities/by-refs", entityRead, c(cat.EntitiesByRefs)},
 		{"GET", "/api/catalog/entity-facets", entityRead, c(cat.EntityFacets)},
+		{"POST", "/api/catalog/entity-facets", entityRead, c(cat.EntityFacetsByPredicate)},
 
 		// Callboard's own API: what came in, what became of it, and why.
 		{"GET", "/api/callboard/status", read, o(own.Status)},
@@ -128,16 +139,19 @@ func New(d Deps) http.Handler {
 		ownLine []string // patterns of handlers that log for themselves
 	)
 	guard := guard{access.New(d.Access), d.Log}
-	limit := middleware.LimitBody(maxBody, bodyWait)
+	limit, limitLarge := middleware.LimitBody(maxBody, bodyWait), middleware.LimitBody(maxQuery, bodyWait)
 	for _, r := range table {
 		h := r.handler
 		if plugin, ok := pluginOf(r.path); ok && !r.scope.signed {
 			h = guard.protect(plugin, r.scope.Permission, h)
 		}
-		if r.scope == webhook {
+		switch { // also before who is refused: net/http reads the body that nobody read
+		case r.scope == webhook:
 			ownLine = append(ownLine, pattern(r))
-		} else {
-			h = limit(h) // also before who is refused: net/http reads the body that nobody read
+		case largeBodies[r.path]:
+			h = limitLarge(h)
+		default:
+			h = limit(h)
 		}
 		mux.Handle(pattern(r), h)
 	}

@@ -7,11 +7,17 @@ import (
 	"github.com/callboard/callboard/storage/view"
 )
 
+// maxRefs bounds one call; the official client asks for 1,000 at most (contract
+// catalog 4.10).
+const maxRefs = 5000
+
+var byRefsParams = known{"filter": list, minCommit: text}
+
 // EntitiesByRefs is POST /entities/by-refs: as many answers as refs, in their
 // order, null for one that is unknown or filtered out. Refs match exactly, in
 // their full lower-case form (contract catalog 4.10).
 func (a *API) EntitiesByRefs(w http.ResponseWriter, r *http.Request) error {
-	p, err := readParams(r, map[string]kind{"filter": list})
+	p, err := readParams(r, byRefsParams)
 	if err != nil {
 		return err
 	}
@@ -24,29 +30,25 @@ func (a *API) EntitiesByRefs(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	refs, given, err := b.strings("entityRefs")
-	if err != nil {
+	switch {
+	case err != nil:
 		return err
-	}
-	if !given {
+	case !given:
 		return respond.Input("request/body must have required property 'entityRefs'")
+	case len(refs) > maxRefs:
+		return respond.Input("Too many entityRefs, at most %d are supported in one call", maxRefs)
 	}
-	names, _, err := b.strings("fields")
+	fields, err := b.fields()
 	if err != nil {
 		return err
 	}
-	fields, err := parseFields(names)
+	_, predicate, err := b.predicate()
 	if err != nil {
 		return err
-	}
-	if given, err := b.object("query"); err != nil {
-		return err
-	} else if given {
-		// To ignore it would answer with more than was asked for.
-		return respond.NotImplemented("Predicates in 'query' are not supported yet, use the filter parameter")
 	}
 	found := make([]*view.Entity, len(refs))
-	if _, err := a.read(w, r, func(s *view.Snapshot) {
-		chosen := s.Select(filter)
+	if _, err := a.read(w, r, p, func(s *view.Snapshot) {
+		chosen := s.Select(both(filter, predicate))
 		for i, ref := range refs {
 			if e := s.ByRef(ref); e != nil && chosen.Contains(e) {
 				found[i] = e
@@ -61,4 +63,15 @@ func (a *API) EntitiesByRefs(w http.ResponseWriter, r *http.Request) error {
 		}
 		return found[i].AppendJSON(dst, fields)
 	})
+}
+
+// both joins filters of which each may be nil, which matches everything.
+func both(a, b view.Filter) view.Filter {
+	switch {
+	case a == nil:
+		return b
+	case b == nil:
+		return a
+	}
+	return view.All{a, b}
 }

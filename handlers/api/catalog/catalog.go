@@ -28,10 +28,15 @@ type API struct {
 	view *view.View
 	// store is asked only by what the view cannot answer.
 	store storage.Store
+	// waiting and looking bound the requests that wait for a revision or commit,
+	// and those of them that ask the store at a time.
+	waiting, looking chan struct{}
 }
 
 // New makes the API over a view and the store that the view follows.
-func New(v *view.View, store storage.Store) *API { return &API{view: v, store: store} }
+func New(v *view.View, store storage.Store) *API {
+	return &API{view: v, store: store, waiting: make(chan struct{}, maxWaiting), looking: make(chan struct{}, maxLooking)}
+}
 
 // started waits until the catalog is loaded.
 func (a *API) started(ctx context.Context) error {
@@ -52,11 +57,11 @@ func (a *API) started(ctx context.Context) error {
 	}
 }
 
-// read calls fn with the catalog and says where the catalog stands in the
-// headers. If the client has this state of it already, it answers 304 instead
-// and done is true.
-func (a *API) read(w http.ResponseWriter, r *http.Request, fn func(s *view.Snapshot)) (done bool, err error) {
-	if err := a.started(r.Context()); err != nil {
+// read waits for what the request wants to see, calls fn with the catalog and
+// says where the catalog stands in the headers. If the client has this state of
+// it already, it answers 304 instead and done is true.
+func (a *API) read(w http.ResponseWriter, r *http.Request, p params, fn func(s *view.Snapshot)) (done bool, err error) {
+	if err := a.await(w, r, p); err != nil {
 		return false, err
 	}
 	var (

@@ -19,7 +19,11 @@ type listing struct {
 	// paged is a listing with offset, limit or after.
 	paged         bool
 	offset, limit int
-	given         []param
+	given         params
+}
+
+var entitiesParams = known{
+	"filter": list, "fields": list, "order": list, "offset": integer, "limit": integer, "after": text, minCommit: text,
 }
 
 // Entities is GET /entities (contract catalog 4.8).
@@ -36,7 +40,7 @@ func (a *API) Entities(w http.ResponseWriter, r *http.Request) error {
 		page []*view.Entity
 		more bool
 	)
-	done, err := a.read(w, r, func(s *view.Snapshot) {
+	done, err := a.read(w, r, l.given, func(s *view.Snapshot) {
 		page, more = s.Select(l.filter).Page(l.orders, l.offset, l.limit)
 	})
 	if done || err != nil {
@@ -49,20 +53,18 @@ func (a *API) Entities(w http.ResponseWriter, r *http.Request) error {
 }
 
 func readListing(r *http.Request) (listing, error) {
-	p, err := readParams(r, map[string]kind{
-		"filter": list, "fields": list, "order": list, "offset": integer, "limit": integer, "after": text,
-	})
+	p, err := readParams(r, entitiesParams)
 	if err != nil {
 		return listing{}, err
 	}
-	l := listing{given: p.given, offset: p.int("offset"), limit: p.int("limit")}
+	l := listing{given: p, offset: p.int("offset", 0), limit: p.int("limit", 0)}
 	if l.filter, err = p.filter(); err != nil {
 		return l, err
 	}
-	if l.fields, err = parseFields(p.values["fields"]); err != nil {
+	if l.fields, err = p.fields(); err != nil {
 		return l, err
 	}
-	if l.orders, err = parseOrders(p.values["order"]); err != nil {
+	if l.orders, err = parseOrders(p.all("order")); err != nil {
 		return l, err
 	}
 	l.paged = p.has("offset") || p.has("limit") || p.has("after")
@@ -108,8 +110,7 @@ type after struct {
 
 func parseAfter(s string) (c after, err error) {
 	malformed := respond.Input("Malformed after cursor, could not be parsed")
-	// URL-safe and unpadded forms are read too: clients pass it through what they like.
-	raw, err := base64.RawStdEncoding.DecodeString(strings.TrimRight(strings.NewReplacer("-", "+", "_", "/").Replace(s), "="))
+	raw, err := decodeBase64(s)
 	if err != nil || json.Unmarshal(raw, &c) != nil {
 		return after{}, malformed
 	}
@@ -126,7 +127,7 @@ func (l listing) next() string {
 	if err != nil { // two numbers: it cannot be
 		return ""
 	}
-	given := slices.DeleteFunc(slices.Clone(l.given), func(p param) bool { return p.name == "offset" })
-	given = with(given, "after", base64.StdEncoding.EncodeToString(raw))
-	return "</entities?" + joinQuery(given) + `>; rel="next"`
+	rest := slices.DeleteFunc(slices.Clone(l.given), func(p param) bool { return p.name == "offset" })
+	rest = rest.with("after", base64.StdEncoding.EncodeToString(raw))
+	return "</entities?" + rest.join() + `>; rel="next"`
 }

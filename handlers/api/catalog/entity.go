@@ -27,10 +27,11 @@ func (a *API) EntityByUID(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (a *API) entity(w http.ResponseWriter, r *http.Request, find func(*view.Snapshot) *view.Entity, missing error) error {
-	if _, err := readParams(r, nil); err != nil {
+	p, err := readParams(r, waitParams)
+	if err != nil {
 		return err
 	}
-	if err := a.started(r.Context()); err != nil {
+	if err := a.await(w, r, p); err != nil {
 		return err
 	}
 	var (
@@ -38,15 +39,33 @@ func (a *API) entity(w http.ResponseWriter, r *http.Request, find func(*view.Sna
 		revision int64
 	)
 	a.view.Read(func(s *view.Snapshot) { found, revision = find(s), s.Revision() })
-	w.Header().Set(RevisionHeader, strconv.FormatInt(revision, 10))
+	h := w.Header()
+	h.Set(RevisionHeader, strconv.FormatInt(revision, 10))
 	if found == nil {
 		return missing
 	}
 	etag := tag(found.Digest())
-	w.Header().Set("ETag", etag)
+	h.Set("ETag", etag)
+	fresh(h, found)
 	if respond.Unchanged(r, etag) {
 		w.WriteHeader(http.StatusNotModified)
 		return nil
 	}
 	return respond.Bytes(w, http.StatusOK, found.JSON())
+}
+
+// CommitHeader carries the commit that an entity's content was read at.
+const CommitHeader = "Callboard-Commit"
+
+// fresh says how new an entity is. Last-Modified is when its own content came to
+// be; relations of neighbours may be newer. So it is for people, and only the
+// ETag decides whether a client has this version (RFC 9110, 13.2.2, would not
+// look further when both are sent).
+func fresh(h http.Header, e *view.Entity) {
+	if commit := e.Commit(); commit != "" {
+		h.Set(CommitHeader, commit)
+	}
+	if at := e.LastChanged(); !at.IsZero() {
+		h.Set("Last-Modified", at.UTC().Format(http.TimeFormat))
+	}
 }

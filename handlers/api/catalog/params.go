@@ -17,48 +17,55 @@ type kind int
 const (
 	text kind = iota
 	integer
-	list // may be repeated, also as name[]
+	list // may be repeated, also as name[] or name[0] (contract platform HTTP-07)
 )
 
-// param is one parameter as the client gave it.
-type param struct{ name, value string }
+// known are the parameters of an endpoint.
+type known map[string]kind
+
+// param is one parameter as the client gave it, and the name that it is known by.
+type param struct{ given, value, name string }
 
 // params are the query parameters of a request, checked against what the
-// endpoint knows (contract catalog 4.1).
-type params struct {
-	given  []param
-	values map[string][]string
-}
+// endpoint knows (contract catalog 4.1), in their order.
+type params []param
 
 // readParams refuses parameters that are unknown, empty, repeated or of the wrong type.
-func readParams(r *http.Request, known map[string]kind) (params, error) {
-	given, err := splitQuery(r.URL.RawQuery)
+func readParams(r *http.Request, known known) (params, error) {
+	p, err := splitQuery(r.URL.RawQuery)
 	if err != nil {
-		return params{}, err
+		return nil, err
 	}
-	p := params{given: given, values: make(map[string][]string)}
-	for _, g := range given {
-		name := g.name
-		k, ok := known[name]
-		if base, isArray := strings.CutSuffix(name, "[]"); !ok && isArray && known[base] == list {
-			name = base
-			k, ok = known[name]
+	for i := range p {
+		g := &p[i]
+		k, ok := known[g.name]
+		if base, isArray := arrayName(g.name); !ok && isArray && known[base] == list {
+			g.name, k, ok = base, list, true
 		}
 		switch {
 		case !ok:
-			return params{}, respond.Input("Unknown query parameter '%s'", g.name)
+			return nil, respond.Input("Unknown query parameter '%s'", g.given)
 		case g.value == "":
-			return params{}, respond.Input("Empty value found for query parameter '%s'", g.name)
-		case k == text && p.has(name):
-			return params{}, respond.Input("request/query/%s must be string", name)
+			return nil, respond.Input("Empty value found for query parameter '%s'", g.given)
+		case k == text && p[:i].has(g.name):
+			return nil, respond.Input("request/query/%s must be string", g.name)
 		case k == integer:
-			if err := checkInteger(name, g.value, p.has(name)); err != nil {
-				return params{}, err
+			if err := checkInteger(g.name, g.value, p[:i].has(g.name)); err != nil {
+				return nil, err
 			}
 		}
-		p.values[name] = append(p.values[name], g.value)
 	}
 	return p, nil
+}
+
+// arrayName takes [] or [0] off a name.
+func arrayName(given string) (name string, ok bool) {
+	name, index, ok := strings.Cut(given, "[")
+	if !ok || !strings.HasSuffix(index, "]") {
+		return "", false
+	}
+	index = index[:len(index)-1]
+	return name, strings.Trim(index, "0123456789") == ""
 }
 
 func checkInteger(name, value string, repeated bool) error {
@@ -72,30 +79,47 @@ func checkInteger(name, value string, repeated bool) error {
 	return nil
 }
 
-func (p params) has(name string) bool { return len(p.values[name]) > 0 }
-
-func (p params) int(name string) int {
-	if !p.has(name) {
-		return 0
-	}
-	n, _ := strconv.Atoi(p.values[name][0]) // checked by readParams
-	return n
+func (p params) has(name string) bool {
+	return slices.ContainsFunc(p, func(g param) bool { return g.name == name })
 }
 
-func (p params) text(name string) string {
-	if !p.has(name) {
-		return ""
+// all are the values of a list.
+func (p params) all(name string) (values []string) {
+	for _, g := range p {
+		if g.name == name {
+			values = append(values, g.value)
+		}
 	}
-	return p.values[name][0]
+	return values
+}
+
+// text is the value of a parameter, "" without it.
+func (p params) text(name string) string {
+	for _, g := range p {
+		if g.name == name {
+			return g.value
+		}
+	}
+	return ""
+}
+
+// int is the value of a number, otherwise the default.
+func (p params) int(name string, otherwise int) int {
+	if v := p.text(name); v != "" {
+		otherwise, _ = strconv.Atoi(v) // checked by readParams
+	}
+	return otherwise
 }
 
 func (p params) filter() (view.Filter, error) {
-	f, err := view.ParseFilter(p.values["filter"])
+	f, err := view.ParseFilter(p.all("filter"))
 	if err != nil {
 		return nil, respond.Input("%s", err)
 	}
 	return f, nil
 }
+
+func (p params) fields() (view.Fields, error) { return parseFields(p.all("fields")) }
 
 func parseFields(values []string) (view.Fields, error) {
 	f, err := view.ParseFields(values)
@@ -106,8 +130,8 @@ func parseFields(values []string) (view.Fields, error) {
 }
 
 // splitQuery keeps the order of the parameters, which url.Values does not.
-func splitQuery(raw string) ([]param, error) {
-	var out []param
+func splitQuery(raw string) (params, error) {
+	var out params
 	for piece := range strings.SplitSeq(raw, "&") {
 		if piece == "" {
 			continue
@@ -118,19 +142,19 @@ func splitQuery(raw string) ([]param, error) {
 		if err1 != nil || err2 != nil {
 			return nil, respond.Input("Malformed query parameter '%s'", piece)
 		}
-		out = append(out, param{n, v})
+		out = append(out, param{given: n, value: v, name: n})
 	}
 	return out, nil
 }
 
-// joinQuery writes parameters as a browser's URLSearchParams does.
-func joinQuery(given []param) string {
+// join writes parameters as a browser's URLSearchParams does.
+func (p params) join() string {
 	var b strings.Builder
-	for i, g := range given {
+	for i, g := range p {
 		if i > 0 {
 			b.WriteByte('&')
 		}
-		b.WriteString(escape(g.name) + "=" + escape(g.value))
+		b.WriteString(escape(g.given) + "=" + escape(g.value))
 	}
 	return b.String()
 }
@@ -140,11 +164,11 @@ var browserEscapes = strings.NewReplacer("~", "%7E", "%2A", "*")
 func escape(s string) string { return browserEscapes.Replace(url.QueryEscape(s)) }
 
 // with replaces a parameter where it first stands, or adds it at the end.
-func with(given []param, name, value string) []param {
-	i := slices.IndexFunc(given, func(g param) bool { return g.name == name })
+func (p params) with(name, value string) params {
+	i := slices.IndexFunc(p, func(g param) bool { return g.name == name })
 	if i < 0 {
-		return append(given, param{name, value})
+		return append(p, param{given: name, value: value, name: name})
 	}
-	given[i].value = value
-	return given
+	p[i].value = value
+	return p
 }

@@ -1,0 +1,199 @@
+package catalog
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/callboard/callboard/handlers/respond"
+	"github.com/callboard/callboard/storage"
+)
+
+// A read may ask to be answered only when the catalog shows a revision or a
+// commit, so that who wrote something reads it on any replica (design 3.4).
+const (
+	minCommit         = "minCommit"
+	MinRevisionHeader = "Callboard-Min-Revision"
+)
+
+// waitParams are the parameters of reads that have no others.
+var waitParams = known{minCommit: text}
+
+const (
+	// Who waits holds a connection: for 5 s, or as long as Prefer: wait=N says
+	// (RFC 7240, 4.3) within bounds.
+	defaultWait = 5 * time.Second
+	longestWait = 30 * time.Second
+	maxWaiting  = 1000
+	// A commit is looked for in the store when the view has moved, but not more
+	// often than lookEvery, and now and then without: a push that changes nothing
+	// moves nothing. maxLooking bounds the looks of all that wait.
+	lookEvery  = 50 * time.Millisecond
+	looksLate  = 250 * time.Millisecond
+	maxLooking = 4
+)
+
+// commits is what a wait for a commit needs of the store.
+type commits interface {
+	Deliveries(ctx context.Context, f storage.DeliveryFilter) ([]storage.Delivery, error)
+	RepositoryByCommit(ctx context.Context, sha string) (storage.Repository, error)
+	Revision(ctx context.Context) (int64, error)
+}
+
+// wanted is what a request wants to see.
+type wanted struct {
+	revision int64
+	commit   string
+	wait     time.Duration
+}
+
+// await waits until the catalog is loaded and shows what the request wants.
+func (a *API) await(w http.ResponseWriter, r *http.Request, p params) error {
+	if err := a.started(r.Context()); err != nil {
+		return err
+	}
+	want, err := readWanted(r, p)
+	if err != nil || want.commit == "" && want.revision <= a.view.Revision() {
+		return err
+	}
+	select {
+	case a.waiting <- struct{}{}:
+		defer func() { <-a.waiting }()
+	default:
+		w.Header().Set("Retry-After", "1")
+		return respond.Unavailable("More than %d requests are waiting for the catalog already", maxWaiting)
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), want.wait)
+	defer cancel()
+	state := ""
+	err = a.view.WaitRevision(ctx, want.revision)
+	if err == nil && want.commit != "" {
+		state, err = a.awaitCommit(ctx, want.commit)
+	}
+	switch {
+	case err == nil, r.Context().Err() != nil:
+		return err
+	case !errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil:
+		return err
+	}
+	w.Header().Set("Retry-After", "1")
+	w.Header().Set(RevisionHeader, strconv.FormatInt(a.view.Revision(), 10))
+	return want.missed(a.view.Revision(), state)
+}
+
+func (want wanted) missed(revision int64, state string) error {
+	if revision < want.revision {
+		return respond.Unavailable("The catalog is at revision %d and did not reach revision %d within %s", revision, want.revision, want.wait)
+	}
+	return respond.Unavailable("The catalog is at revision %d and did not show commit %s within %s: %s", revision, want.commit, want.wait, state)
+}
+
+func readWanted(r *http.Request, p params) (want wanted, err error) {
+	if h := r.Header.Get(MinRevisionHeader); h != "" {
+		if want.revision, err = strconv.ParseInt(h, 10, 64); err != nil || want.revision < 0 {
+			return want, respond.Input("Header '%s' must be a revision, a number from 0 on", MinRevisionHeader)
+		}
+	}
+	// Abbreviations would be ambiguous, and could not be looked up by an index.
+	want.commit = strings.ToLower(p.text(minCommit))
+	if want.commit != "" && (len(want.commit) != 40 && len(want.commit) != 64 || strings.Trim(want.commit, "0123456789abcdef") != "") {
+		return want, respond.Input("Query parameter '%s' must be a whole commit id, 40 or 64 hexadecimal digits", minCommit)
+	}
+	want.wait = preferredWait(r.Header)
+	return want, nil
+}
+
+// preferredWait reads Prefer: wait=N. A preference that cannot be read is none.
+func preferredWait(h http.Header) time.Duration {
+	for p := range strings.SplitSeq(strings.Join(h.Values("Prefer"), ","), ",") {
+		name, value, _ := strings.Cut(p, "=")
+		if !strings.EqualFold(strings.TrimSpace(name), "wait") {
+			continue
+		}
+		if n, err := strconv.ParseUint(strings.TrimSpace(value), 10, 31); err == nil {
+			return min(time.Duration(n)*time.Second, longestWait)
+		}
+	}
+	return defaultWait
+}
+
+// awaitCommit waits until reads see what a commit led to; state says, when they
+// do not, how far it came.
+func (a *API) awaitCommit(ctx context.Context, sha string) (state string, err error) {
+	for {
+		seen := a.view.Revision()
+		revision, now, err := a.look(ctx, sha)
+		switch {
+		case err != nil && ctx.Err() != nil && state != "":
+			return state, ctx.Err() // what the look before found is still the best to say
+		case err != nil:
+			return "no time was left to look for it", err
+		case now == "":
+			return "its delivery is done, the view is not there yet", a.view.WaitRevision(ctx, revision)
+		}
+		state = now
+		pause(ctx, lookEvery)
+		step, cancel := context.WithTimeout(ctx, looksLate-lookEvery)
+		_ = a.view.WaitRevision(step, seen+1) // moved or not, it is time to look
+		cancel()
+		if ctx.Err() != nil {
+			return state, ctx.Err()
+		}
+	}
+}
+
+func pause(ctx context.Context, d time.Duration) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+	case <-t.C:
+	}
+}
+
+// look finds the revision that a commit led to; state is not empty while it led
+// to none. A commit that was applied before its push was heard of, or without
+// one, is that of a repository. A commit between two that were applied is known
+// by its delivery only.
+func (a *API) look(ctx context.Context, sha string) (revision int64, state string, err error) {
+	select {
+	case a.looking <- struct{}{}:
+		defer func() { <-a.looking }()
+	case <-ctx.Done():
+		return 0, "", ctx.Err()
+	}
+	store := commits(a.store)
+	deliveries, err := store.Deliveries(ctx, storage.DeliveryFilter{Commit: sha})
+	if err != nil {
+		return 0, "", err
+	}
+	state = "no delivery of it has arrived"
+	for _, d := range deliveries {
+		switch d.State {
+		case storage.DeliveryReceived, storage.DeliveryFailed, storage.DeliveryParked:
+			state = fmt.Sprintf("delivery %s of it is %s", d.GUID, d.State)
+			if d.Reason != "" {
+				state += ", " + d.Reason
+			}
+			return 0, state, nil
+		default:
+			revision, state = max(revision, d.Revision), ""
+		}
+	}
+	if len(deliveries) == 0 {
+		if _, err := store.RepositoryByCommit(ctx, sha); errors.Is(err, storage.ErrNotFound) {
+			return 0, state, nil
+		} else if err != nil {
+			return 0, "", err
+		}
+		state = ""
+	}
+	if revision == 0 { // nothing changed, or nobody noted what did
+		revision, err = store.Revision(ctx)
+	}
+	return revision, state, err
+}
