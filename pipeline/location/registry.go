@@ -40,7 +40,9 @@ type Registry struct {
 }
 
 // List is all that are registered, by id.
-func (g Registry) List(ctx context.Context) ([]storage.Location, error) { return registered(ctx, g.Store) }
+func (g Registry) List(ctx context.Context) ([]storage.Location, error) {
+	return registered(ctx, g.Store)
+}
 
 func registered(ctx context.Context, r storage.Reader) ([]storage.Location, error) {
 	all, err := r.Locations(ctx)
@@ -159,4 +161,6 @@ func same(l storage.Location) func(storage.Location) bool {
 	return func(o storage.Location) bool { return o.Type == l.Type && o.Target == l.Target }
 }
 
-func find(all []storage.Location, is func(storage.Location) bool) int { return slices.IndexFunc(all, is) }
+func find(all []storage.Location, is func(storage.Location) bool) int {
+	return slices.IndexFunc(all, is)
+}

@@ -17,7 +17,7 @@ func (s *Step) Apply(ctx context.Context, tx storage.Tx, p Plan) (bus.Outcome, e
 	switch {
 	case p.still != "":
 		out.Reason = p.still
-		return out, nil
+		return out, s.verified(ctx, tx, p.repo)
 	case p.lost != "":
 		return s.applyLost(ctx, tx, p, out)
 	}
@@ -32,9 +32,17 @@ func (s *Step) Apply(ctx context.Context, tx storage.Tx, p Plan) (bus.Outcome, e
 		repo.Error = "GitHub says that the repository was " + p.gone
 	}
 	repo.AppliedAt = s.cfg.Now()
+	if p.gone == "" {
+		repo.VerifiedAt = repo.AppliedAt
+	}
 	if _, err := tx.PutRepository(ctx, repo); err != nil {
 		return out, err
 	}
+	return s.write(ctx, tx, p, out)
+}
+
+// write replaces files and entities, and says what changed.
+func (s *Step) write(ctx context.Context, tx storage.Tx, p Plan, out bus.Outcome) (bus.Outcome, error) {
 	if err := s.applyFiles(ctx, tx, p); err != nil {
 		return out, err
 	}
@@ -47,6 +55,11 @@ func (s *Step) Apply(ctx context.Context, tx storage.Tx, p Plan) (bus.Outcome, e
 	if err != nil {
 		return out, err
 	}
+	if p.provisional.Version != 0 {
+		if err := tx.DeleteRepository(ctx, p.provisional.ID); err != nil {
+			return out, err
+		}
+	}
 	out.Changes, out.Summary = len(changes), summary(changes, p)
 	if len(changes) > 0 {
 		out.State, out.Revision = storage.DeliveryApplied, changes[len(changes)-1].Revision
@@ -56,28 +69,56 @@ func (s *Step) Apply(ctx context.Context, tx storage.Tx, p Plan) (bus.Outcome, e
 	return out, nil
 }
 
-// applyLost notes that the repository cannot be read and keeps its entities.
+// applyLost notes that the repository cannot be read. Its entities are kept,
+// but for what only a deleted location brought in.
 func (s *Step) applyLost(ctx context.Context, tx storage.Tx, p Plan, out bus.Outcome) (bus.Outcome, error) {
 	out.State, out.Reason = storage.DeliveryIgnored, p.lost
 	repo := p.repo
-	if repo.Version == 0 || repo.State == storage.RepositoryRemoved {
-		return out, nil // never seen, or gone already: there is nothing to note
+	if len(p.changed)+len(p.removed) == 0 {
+		if repo.Version == 0 || repo.State == storage.RepositoryRemoved {
+			return out, nil // never seen, or gone already: there is nothing to note
+		}
+		if repo.State == storage.RepositoryUnreachable && repo.Error == p.lost {
+			return out, nil
+		}
 	}
-	if repo.State == storage.RepositoryUnreachable && repo.Error == p.lost {
-		return out, nil
+	if repo.State != storage.RepositoryRemoved {
+		repo.State, repo.Error, repo.ErrorAt = storage.RepositoryUnreachable, p.lost, s.cfg.Now()
 	}
-	repo.State, repo.Error, repo.ErrorAt = storage.RepositoryUnreachable, p.lost, s.cfg.Now()
-	_, err := tx.PutRepository(ctx, repo)
-	return out, err
+	if repo.ID < 0 && len(p.removed) == len(p.files) && len(p.changed) == 0 {
+		p.provisional = repo // no location names it any more
+	}
+	if err := s.putLost(ctx, tx, repo); err != nil || len(p.changed)+len(p.removed) == 0 {
+		return out, err
+	}
+	return s.write(ctx, tx, p, out)
 }
 
-// planRemoval makes every file of the repository a removed one.
+// putLost writes the row, unless a repository that could be read has taken the
+// name meanwhile: the plan is then void.
+func (s *Step) putLost(ctx context.Context, tx storage.Tx, repo storage.Repository) error {
+	if repo.ID < 0 {
+		real, err := tx.RepositoryByName(ctx, repo.Host, repo.Owner, repo.Name)
+		switch {
+		case err == nil && real.ID > 0:
+			return storage.ErrStale
+		case err != nil && !isNotFound(err):
+			return err
+		}
+	}
+	_, err := tx.PutRepository(ctx, repo)
+	return err
+}
+
+// planRemoval makes every file of the repository a removed one, but for those
+// that a registered location names.
 func (s *Step) planRemoval(ctx context.Context, tx storage.Tx, p *Plan) error {
 	files, err := tx.Files(ctx, p.repo.ID)
-	p.files = map[string]storage.File{}
+	p.files, p.removed = byPath(files), nil
 	for _, f := range files {
-		p.removed = append(p.removed, f.Path)
-		p.files[f.Path] = f
+		if !slices.ContainsFunc(p.changed, func(r fileResult) bool { return r.Path == f.Path }) {
+			p.removed = append(p.removed, f.Path)
+		}
 	}
 	return err
 }

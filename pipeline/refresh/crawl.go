@@ -21,7 +21,7 @@ type want struct {
 	// named is set when the very path was named, rather than matched by a glob:
 	// its absence is worth a diagnostic.
 	named bool
-	// branch is the branch that a registered location names.
+	// branch is set when a registered location names another branch than the default one.
 	branch string
 }
 
@@ -38,13 +38,16 @@ type crawl struct {
 	again  bool
 	stored map[string]storage.File
 	seen   map[string]bool
+	roots  map[string][]storage.Root // path → locations that name it
+	// lost says why the tree cannot be read; then it is only remembered.
+	lost string
 	taken  int // how many files the levels so far have
 
 	changed []fileResult
 }
 
 func (c *crawl) run(ctx context.Context) error {
-	level, err := c.roots(ctx)
+	level, err := c.wanted(ctx)
 	if err != nil {
 		return err
 	}
@@ -63,50 +66,6 @@ func (c *crawl) run(ctx context.Context) error {
 		}
 	}
 	return nil
-}
-
-// roots are the files that the pattern matches and those that locations name.
-func (c *crawl) roots(ctx context.Context) ([]want, error) {
-	var wants []want
-	if c.discovered {
-		pattern, err := match.Compile(c.step.cfg.Pattern(c.repo.Host, c.repo.Owner))
-		if err != nil {
-			return nil, err
-		}
-		paths, named, err := c.expand(ctx, pattern)
-		if err != nil {
-			return nil, err
-		}
-		for _, p := range paths {
-			w := want{path: p, role: storage.RolePattern, origin: "url:" + fileURL(c.repo, "blob", p)}
-			if !named || c.found(ctx, p) {
-				wants = append(wants, w)
-			}
-		}
-	}
-	for _, l := range c.locations {
-		pattern, err := match.Compile(l.Path)
-		if err != nil {
-			continue
-		}
-		paths, named, err := c.expand(ctx, pattern)
-		if err != nil {
-			return nil, err
-		}
-		for _, p := range paths {
-			wants = append(wants, want{
-				path: p, role: storage.RoleRegistered, origin: l.Origin, named: named, branch: l.GitRef,
-			})
-		}
-	}
-	return c.fresh(wants), nil
-}
-
-// found says whether the plain descriptor is there: a repository without one
-// is not a fault.
-func (c *crawl) found(ctx context.Context, path string) bool {
-	objects, err := c.tree.Lookup(ctx, []string{path})
-	return err != nil || objects[path].SHA != "" // an error comes again, and is told, with the level
 }
 
 // expand turns a pattern into paths of the tree; a plain one is itself.
@@ -184,8 +143,12 @@ func (c *crawl) lookup(ctx context.Context, wants []want) (map[string]githubapp.
 // what it was when it was last read.
 func (c *crawl) unchanged(w want, o githubapp.Object, objects map[string]githubapp.Object) (storage.File, bool) {
 	f, ok := c.stored[w.path]
-	if !ok || c.again || f.BlobSHA != o.SHA || f.Role != w.role || f.Parent != w.parent || f.Origin != w.origin {
+	if !ok || c.again || f.BlobSHA != o.SHA || f.Role != w.role || f.Parent != w.parent || f.Origin != w.origin ||
+		!slices.Equal(f.Roots, c.roots[w.path]) {
 		return f, false
+	}
+	if f.Status == storage.FileBroken && f.BlobSHA == "" && c.lost == "" {
+		return f, false // the repository could not be read, and now it can
 	}
 	for in, sha := range f.Inputs {
 		if objects[in].SHA != sha {
@@ -201,7 +164,11 @@ func (c *crawl) refuse(w want, o githubapp.Object) (fileResult, bool) {
 	f.BlobSHA = o.SHA
 	d := entity.Diagnostic{Path: w.path, Commit: c.repo.AppliedSHA, Severity: entity.SeverityError}
 	switch {
-	case w.branch != "" && w.branch != "HEAD" && w.branch != c.repo.DefaultBranch:
+	case c.lost != "":
+		f.Status, f.BlobSHA = storage.FileBroken, "" // to be read when it can be
+		d.Rule, d.Message = "repository-unreadable", "NotFoundError: Unable to read url, "+c.lost
+		d.Hint = "Check the name, and that the App is installed on the repository."
+	case w.branch != "":
 		f.Status = storage.FileBroken
 		d.Rule, d.Message = "other-branch", fmt.Sprintf("The location names the branch %q; only the default branch %q is read", w.branch, c.repo.DefaultBranch)
 		d.Hint = "Point the location to the default branch."
@@ -241,7 +208,7 @@ func (c *crawl) unread(f storage.File, d entity.Diagnostic) fileResult {
 		r.Targets, r.External = before.Targets, before.External
 		r.broken = r.homeless
 	}
-	r.declarations = c.rootLocation(want{role: f.Role, origin: f.Origin}, f.Status)
+	r.declarations = rootLocations(f)
 	return r
 }
 
@@ -307,6 +274,7 @@ func (c *crawl) bounded(level []want) []want {
 func (c *crawl) file(w want, status storage.FileStatus) storage.File {
 	return storage.File{
 		RepositoryID: c.repo.ID, Path: w.path, Role: w.role, Parent: w.parent, Origin: w.origin, Status: status,
+		Roots: c.roots[w.path],
 	}
 }
 

@@ -47,8 +47,11 @@ func (s *Step) applyEntities(ctx context.Context, tx storage.Tx, p Plan) ([]stor
 	if err := c.load(ctx, tx); err != nil {
 		return nil, err
 	}
-	if len(c.lost) > 0 {
-		if err := tx.DeleteClaims(ctx, p.repo.ID, slices.Collect(maps.Keys(c.touched))); err != nil {
+	for _, l := range c.lost {
+		if !c.ours(l) {
+			continue
+		}
+		if err := tx.DeleteClaim(ctx, l); err != nil {
 			return nil, err
 		}
 	}
@@ -67,7 +70,12 @@ func (c *contest) load(ctx context.Context, tx storage.Tx) error {
 	}
 	refs := map[string]bool{}
 	if c.plan.repo.Version != 0 { // a new one owns nothing
-		if err := c.loadOwn(ctx, tx, refs); err != nil {
+		if err := c.loadOwn(ctx, tx, c.plan.repo.ID, refs); err != nil {
+			return err
+		}
+	}
+	if id := c.plan.provisional.ID; id != 0 && id != c.plan.repo.ID {
+		if err := c.loadOwn(ctx, tx, id, refs); err != nil {
 			return err
 		}
 	}
@@ -80,24 +88,26 @@ func (c *contest) load(ctx context.Context, tx storage.Tx) error {
 	return c.loadRefs(ctx, tx, slices.Sorted(maps.Keys(refs)))
 }
 
-// loadOwn reads what the repository declared before, and notes which of the
-// refs are touched.
-func (c *contest) loadOwn(ctx context.Context, tx storage.Tx, refs map[string]bool) error {
-	owned, err := tx.RepositoryEntities(ctx, c.plan.repo.ID)
+// loadOwn reads what the repository declared before, under its id or the
+// provisional one, and notes which of the refs are touched.
+func (c *contest) loadOwn(ctx context.Context, tx storage.Tx, id int64, refs map[string]bool) error {
+	owned, err := tx.RepositoryEntities(ctx, id)
 	if err != nil {
 		return err
 	}
-	if c.lost, err = tx.RepositoryClaims(ctx, c.plan.repo.ID); err != nil {
+	lost, err := tx.RepositoryClaims(ctx, id)
+	if err != nil {
 		return err
 	}
 	for _, e := range owned {
 		c.claimed(e.Claim)
-		refs[e.Ref] = refs[e.Ref] || c.touched[e.Path]
+		refs[e.Ref] = refs[e.Ref] || c.ours(e.Claim)
 	}
-	for _, l := range c.lost {
+	for _, l := range lost {
 		c.claimed(l)
-		refs[l.Ref] = refs[l.Ref] || c.touched[l.Path]
+		refs[l.Ref] = refs[l.Ref] || c.ours(l)
 	}
+	c.lost = append(c.lost, lost...)
 	return nil
 }
 
@@ -138,7 +148,8 @@ func (c *contest) loadRefs(ctx context.Context, tx storage.Tx, refs []string) er
 
 // ours says that a claim comes from a file whose declarations are replaced.
 func (c *contest) ours(l storage.Claim) bool {
-	return l.RepositoryID == c.plan.repo.ID && c.touched[l.Path]
+	return l.RepositoryID == c.plan.repo.ID && c.touched[l.Path] ||
+		l.RepositoryID < 0 && l.RepositoryID == c.plan.provisional.ID
 }
 
 // declare adds what a changed file declares now, and the last good version of

@@ -43,25 +43,6 @@ type reading struct {
 	inputs map[string]string // resolved URL → path, for those in this repository
 }
 
-// rootDocument is the document index of the generated Location of a root file.
-const rootDocument = -1
-
-// rootLocation declares the Location entity that Backstage has for every file
-// that is registered or discovered (contract catalog 3.2).
-func (c *crawl) rootLocation(w want, status storage.FileStatus) []entity.Declaration {
-	optional := w.role == storage.RolePattern
-	if w.role == storage.RoleTarget || status == storage.FileIgnored || optional && status == storage.FileMissing {
-		return nil
-	}
-	typ, target, ok := cutLocationRef(w.origin)
-	if !ok {
-		return nil
-	}
-	d := descriptor.RootLocation(typ, target, optional)
-	d.Document = rootDocument
-	return []entity.Declaration{d}
-}
-
 // read fetches files and what they are made from, and processes them.
 func (c *crawl) read(ctx context.Context, files []reading) ([]fileResult, error) {
 	if len(files) == 0 {
@@ -154,7 +135,7 @@ func (c *crawl) process(f reading, in inputs) fileResult {
 		File: storage.File{
 			RepositoryID: c.repo.ID, Path: f.path, BlobSHA: f.object.SHA, Role: f.role, Parent: f.parent,
 			Origin: f.origin, Inputs: map[string]string{}, Status: storage.FileOK, Documents: len(f.docs),
-			Diagnostics: f.diags,
+			Diagnostics: f.diags, Roots: c.roots[f.path],
 		},
 		rejected: map[string][]entity.StatusItem{},
 	}
@@ -209,7 +190,7 @@ func (c *crawl) process(f reading, in inputs) fileResult {
 		r.Status = storage.FileIgnored // filled in by a template some day (users.md row 9)
 	}
 	accepted = c.lastOfEach(&r, accepted)
-	r.declarations = append(accepted, c.rootLocation(f.want, r.Status)...)
+	r.declarations = append(accepted, rootLocations(r.File)...)
 	return r
 }
 

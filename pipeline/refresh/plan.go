@@ -32,6 +32,9 @@ type Plan struct {
 	// lost is set when GitHub does not show the repository, but nobody said that
 	// it is gone: the catalog keeps what it has.
 	lost string
+	// provisional is what the repository was before GitHub showed it: what stands
+	// there is the repository's now.
+	provisional storage.Repository
 	// gone is set when it is: everything that came from it goes.
 	gone string
 
@@ -145,7 +148,7 @@ func (s *Step) quiet(ctx context.Context, req request, stored storage.Repository
 // name prefers what the newest event says: after a rename the stored one is old.
 func name(req request, stored storage.Repository) githubapp.Name {
 	n := githubapp.Name{
-		Host: stored.Host, ID: stored.ID, Owner: stored.Owner, Name: stored.Name,
+		Host: stored.Host, ID: max(stored.ID, 0), Owner: stored.Owner, Name: stored.Name,
 		InstallationID: stored.InstallationID,
 	}
 	if req.Owner != "" {
@@ -159,24 +162,29 @@ func name(req request, stored storage.Repository) githubapp.Name {
 
 // look reads the tree at the head and works out what to write.
 func (s *Step) look(ctx context.Context, req request, stored storage.Repository) (Plan, error) {
-	if gone, err := s.gone(ctx, req, stored); err != nil || gone {
-		return Plan{gone: req.Gone, repo: stored, cause: req.cause}, err
+	if gone, err := s.gone(ctx, req, stored); err != nil {
+		return Plan{}, err
+	} else if gone {
+		return s.forget(ctx, req, stored)
 	}
 	files, err := s.files(ctx, stored)
 	if err != nil {
 		return Plan{}, err
 	}
+	if !configured(s.github, stored.Host) {
+		return s.remember(ctx, req, stored, files, "no entry of integrations.github has the host "+stored.Host)
+	}
 	tree, err := s.github.Open(ctx, name(req, stored), s.prefetch(stored, files))
 	switch {
 	case errors.Is(err, githubapp.ErrNotFound):
-		return s.unseen(req, stored)
+		return s.unseen(ctx, req, stored, files)
 	case errors.Is(err, githubapp.ErrNoBranch):
-		return Plan{lost: err.Error(), repo: stored, cause: req.cause}, nil
+		return s.remember(ctx, req, stored, files, err.Error())
 	case err != nil:
 		return Plan{}, err
 	}
 	facts := tree.Facts()
-	if stored.ID == 0 {
+	if stored.ID <= 0 {
 		// Found by name: it may be known under its id, or be named anew.
 		if stored, err = s.stored(ctx, event.Refresh{Host: stored.Host, RepositoryID: facts.ID}); err != nil {
 			return Plan{}, err
@@ -195,16 +203,18 @@ func (s *Step) look(ctx context.Context, req request, stored storage.Repository)
 	}
 	c := &crawl{
 		step: s, tree: tree, repo: repo, discovered: repo.Discovered, locations: locations,
-		again: req.Force || repo.SettingsHash != stored.SettingsHash, stored: map[string]storage.File{},
-		seen: map[string]bool{},
-	}
-	for _, f := range files {
-		c.stored[f.Path] = f
+		again: req.Force || repo.SettingsHash != stored.SettingsHash, stored: byPath(files),
+		seen: map[string]bool{}, roots: map[string][]storage.Root{},
 	}
 	if err := c.run(ctx); err != nil {
 		return Plan{}, fmt.Errorf("read %s at %.7s: %w", repo.FullName(), facts.Head, err)
 	}
 	p := Plan{repo: repo, cause: commitCause(req, facts.Head), changed: c.changed, removed: c.removed(), files: c.stored}
+	if stored.Version == 0 || !strings.EqualFold(stored.FullName(), repo.FullName()) {
+		if p.provisional, err = s.provisional(ctx, repo); err != nil {
+			return Plan{}, err
+		}
+	}
 	if len(p.changed) == 0 && len(p.removed) == 0 && same(stored, repo) {
 		p.still = "the head did not move"
 	}
@@ -240,20 +250,18 @@ func (s *Step) lagging(req request, stored storage.Repository, head string) bool
 // unseen decides about a repository that GitHub answers 404 for. Only its own
 // word that it was deleted or taken away is evidence; a 404 alone may be a lost
 // permission and deletes nothing (contract catalog 6, rows 4 and 5).
-func (s *Step) unseen(req request, stored storage.Repository) (Plan, error) {
+func (s *Step) unseen(ctx context.Context, req request, stored storage.Repository, files []storage.File) (Plan, error) {
 	if req.Gone != "" {
 		if stored.Version == 0 {
 			return Plan{still: "the repository was never in the catalog", repo: stored, cause: req.cause}, nil
 		}
-		return Plan{gone: req.Gone, repo: stored, cause: req.cause}, nil
+		return s.forget(ctx, req, stored)
 	}
 	if req.attempts < patience {
 		return Plan{}, fmt.Errorf("%s: %w", stored.FullName(), githubapp.ErrNotFound)
 	}
-	return Plan{
-		lost: "GitHub answers 404: the repository was deleted, or the App may not read it; its entities are kept",
-		repo: stored, cause: req.cause,
-	}, nil
+	return s.remember(ctx, req, stored, files,
+		"GitHub answers 404: the repository was deleted, or the App may not read it; its entities are kept")
 }
 
 // commitCause names the commit that is applied. A push that led to another

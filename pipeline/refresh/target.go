@@ -3,6 +3,7 @@ package refresh
 import (
 	"fmt"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/google/uuid"
@@ -50,7 +51,7 @@ func (c *crawl) sortTargets(r *fileResult, res descriptor.Result) {
 		if ok {
 			_, ok = location.CleanPath(loc.Path)
 		}
-		if !ok || !c.known(loc.Host) {
+		if !ok || !configured(c.step.github, loc.Host) {
 			r.Diagnostics = append(r.Diagnostics, entity.Diagnostic{
 				Path: r.Path, Commit: c.repo.AppliedSHA, Document: res.Declaration.Document, Line: res.Declaration.Line,
 				Column: 1, Ref: res.Ref, Field: "spec.target", Rule: "target-not-allowed", Severity: entity.SeverityError,
@@ -81,16 +82,7 @@ func externalLocations(f storage.File) []storage.Location {
 	return locations
 }
 
-func (c *crawl) known(host string) bool {
-	for _, h := range c.step.github.Hosts() {
-		if strings.EqualFold(h, host) {
-			return true
-		}
-	}
-	return false
-}
-
-// cutLocationRef splits type:target.
-func cutLocationRef(ref string) (typ, target string, ok bool) {
-	return strings.Cut(ref, ":")
+// configured says that a host is one of integrations.github.
+func configured(g GitHub, host string) bool {
+	return slices.ContainsFunc(g.Hosts(), func(h string) bool { return strings.EqualFold(h, host) })
 }

@@ -1,0 +1,110 @@
+package refresh
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/callboard/callboard/pipeline/githubapp"
+	"github.com/callboard/callboard/storage"
+)
+
+// remember plans for a repository that cannot be read. What was read before
+// stays, so that an outage or a lost permission deletes nothing; but what
+// locations say is known without GitHub: a new one is shown with the reason why
+// it cannot be read, and what only a deleted one brought in goes.
+//
+// It is the ordinary crawl, over the tree as the catalog remembers it.
+func (s *Step) remember(ctx context.Context, req request, stored storage.Repository, files []storage.File, why string) (Plan, error) {
+	p := Plan{lost: why, repo: stored, cause: req.cause}
+	locations, err := s.store.RepositoryLocations(ctx, stored.Host, stored.Owner, stored.Name)
+	if err != nil {
+		return p, err
+	}
+	if stored.Version == 0 {
+		locations = slices.DeleteFunc(locations, declared)
+		if len(locations) == 0 {
+			return p, nil
+		}
+		p.repo.ID = provisionalID(stored.Host, stored.Owner, stored.Name)
+	}
+	c := &crawl{
+		step: s, tree: memory{files}, repo: p.repo, discovered: stored.Discovered, locations: locations, lost: why,
+		stored: byPath(files), seen: map[string]bool{}, roots: map[string][]storage.Root{},
+	}
+	if err := c.run(ctx); err != nil {
+		return p, fmt.Errorf("go over what is known of %s: %w", stored.FullName(), err)
+	}
+	p.changed, p.removed, p.files = c.changed, c.removed(), c.stored
+	return p, nil
+}
+
+// forget plans for a repository that is gone: everything that came from it goes
+// with it, but a location that somebody registered stays to be seen.
+func (s *Step) forget(ctx context.Context, req request, stored storage.Repository) (Plan, error) {
+	p, err := s.remember(ctx, req, stored, nil, "GitHub says that the repository was "+req.Gone)
+	p.gone, p.lost = req.Gone, ""
+	for i := range p.changed {
+		p.changed[i].broken = nil // which would keep what the file declared
+	}
+	return p, err
+}
+
+// provisionalID is the id of a repository that GitHub does not show, and that a
+// location names nevertheless. It is negative: no id of GitHub's is.
+func provisionalID(host, owner, name string) int64 {
+	sum := sha256.Sum256([]byte(strings.ToLower(host + "/" + owner + "/" + name)))
+	const exactInJavaScript = 1<<53 - 1
+	return -1 - int64(binary.BigEndian.Uint64(sum[:8])&(exactInJavaScript>>1))
+}
+
+// provisional finds the row that a repository had before GitHub showed it.
+func (s *Step) provisional(ctx context.Context, r storage.Repository) (storage.Repository, error) {
+	repo, err := s.store.Repository(ctx, provisionalID(r.Host, r.Owner, r.Name))
+	if errors.Is(err, storage.ErrNotFound) {
+		return storage.Repository{}, nil
+	}
+	return repo, err
+}
+
+// memory is a tree as the catalog remembers it. Nothing of it can be read.
+type memory struct{ files []storage.File }
+
+func (memory) Facts() githubapp.Repository { return githubapp.Repository{} }
+
+func (m memory) Lookup(context.Context, []string) (map[string]githubapp.Object, error) {
+	objects := map[string]githubapp.Object{}
+	for _, f := range m.files {
+		objects[f.Path] = githubapp.Object{SHA: f.BlobSHA}
+		for in, sha := range f.Inputs {
+			objects[in] = githubapp.Object{SHA: sha}
+		}
+	}
+	return objects, nil
+}
+
+func (m memory) List(context.Context) ([]githubapp.Entry, error) {
+	var entries []githubapp.Entry
+	for _, f := range m.files {
+		if f.Status != storage.FileMissing {
+			entries = append(entries, githubapp.Entry{Path: f.Path})
+		}
+	}
+	return entries, nil
+}
+
+func (memory) Read(context.Context, []githubapp.Object) (map[string][]byte, error) {
+	return nil, errors.New("the tree is only remembered")
+}
+
+func byPath(files []storage.File) map[string]storage.File {
+	m := make(map[string]storage.File, len(files))
+	for _, f := range files {
+		m[f.Path] = f
+	}
+	return m
+}
