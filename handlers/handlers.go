@@ -18,6 +18,7 @@ import (
 	"github.com/callboard/callboard/handlers/api/callboard"
 	"github.com/callboard/callboard/handlers/api/catalog"
 	"github.com/callboard/callboard/handlers/middleware"
+	"github.com/callboard/callboard/handlers/openapi"
 	"github.com/callboard/callboard/handlers/ops"
 	"github.com/callboard/callboard/handlers/respond"
 	"github.com/callboard/callboard/storage"
@@ -107,6 +108,8 @@ func routes(d Deps) []route {
 		{"POST", "/api/catalog/entities/by-refs", entityRead, c(cat.EntitiesByRefs)},
 		{"GET", "/api/catalog/entity-facets", entityRead, c(cat.EntityFacets)},
 		{"POST", "/api/catalog/entity-facets", entityRead, c(cat.EntityFacetsByPredicate)},
+
+		{"GET", "/api/catalog/openapi.json", entityRead, c(openapi.Serve)},
 
 		// Callboard's own API: what came in, what became of it, and why.
 		{"GET", "/api/callboard/status", read, o(own.Status)},
