@@ -128,6 +128,27 @@ func (f *fixture) put(rows ...storage.Entity) (revision int64) {
 	return revision
 }
 
+// bury takes entities out.
+func (f *fixture) bury(refs ...string) (revision int64) {
+	f.t.Helper()
+	f.tx(func(ctx context.Context, tx storage.Tx) error {
+		if err := tx.LockCatalog(ctx); err != nil {
+			return err
+		}
+		var changes []storage.Change
+		for _, ref := range refs {
+			changes = append(changes, storage.Change{Ref: ref, What: storage.ChangeDeleted, At: began})
+		}
+		revisions, err := tx.AddChanges(ctx, changes)
+		if err != nil {
+			return err
+		}
+		revision = revisions[len(revisions)-1]
+		return tx.BuryEntities(ctx, refs, began, storage.Cause{})
+	})
+	return revision
+}
+
 // row is an entity; relations are "source type target".
 func row(ref, uid, doc string, relations ...string) storage.Entity {
 	e := storage.Entity{UID: uid}
