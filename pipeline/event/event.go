@@ -4,7 +4,12 @@
 // A topic carries its version as a suffix; a changed payload is a new topic.
 package event
 
-import "fmt"
+import (
+	"encoding/json"
+	"fmt"
+
+	"github.com/callboard/callboard/storage"
+)
 
 // Topics.
 const (
@@ -48,6 +53,23 @@ func RefreshKey(r Refresh) string {
 		return fmt.Sprintf("%s/%d", r.Host, r.RepositoryID)
 	}
 	return fmt.Sprintf("%s/%s/%s", r.Host, r.Owner, r.Name)
+}
+
+// RefreshMessage makes the message of a refresh, due at once.
+func RefreshMessage(r Refresh, cause storage.Cause) (storage.Message, error) {
+	payload, err := json.Marshal(r)
+	if err != nil {
+		return storage.Message{}, fmt.Errorf("encode a refresh of %s/%s: %w", r.Owner, r.Name, err)
+	}
+	return storage.Message{Topic: TopicRefresh, Key: RefreshKey(r), Payload: payload, Cause: cause}, nil
+}
+
+// RefreshOf asks for a repository that is known.
+func RefreshOf(r storage.Repository) Refresh {
+	return Refresh{
+		Host: r.Host, RepositoryID: r.ID, Owner: r.Owner, Name: r.Name,
+		InstallationID: r.InstallationID, Discovered: r.Discovered,
+	}
 }
 
 // Installation points to the delivery whose payload lists the repositories.

@@ -208,7 +208,7 @@ func (a *API) nameOf(ctx context.Context, id int64, known map[int64]string) (str
 // repository can have, also those that are due later and those given up, and
 // takes the heads that they tell of into account.
 func (a *API) addMessages(ctx context.Context, repo storage.Repository, out *RepositoryDetail) error {
-	byID := refreshOf(repo)
+	byID := event.RefreshOf(repo)
 	byName := byID
 	byName.RepositoryID = 0
 	keys := []string{event.RefreshKey(byID), event.RefreshKey(byName)}

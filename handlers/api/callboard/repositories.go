@@ -172,7 +172,11 @@ func (a *API) Refresh(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	msg, err := refreshMessage(repo, force, access.Actor(r.Context()), a.now())
+	req := event.RefreshOf(repo)
+	req.Force = force
+	msg, err := event.RefreshMessage(req, storage.Cause{
+		Reason: storage.ReasonManual, Repository: repo.FullName(), Actor: access.Actor(r.Context()),
+	})
 	if err != nil {
 		return err
 	}
@@ -185,25 +189,4 @@ func (a *API) Refresh(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	return respond.JSON(w, http.StatusAccepted, Accepted{Status: "accepted", Message: ids[0]})
-}
-
-func refreshMessage(repo storage.Repository, force bool, actor string, now time.Time) (storage.Message, error) {
-	payload := refreshOf(repo)
-	payload.Force = force
-	raw, err := json.Marshal(payload)
-	if err != nil {
-		return storage.Message{}, err
-	}
-	return storage.Message{
-		Topic: event.TopicRefresh, Key: event.RefreshKey(payload), Payload: raw,
-		Cause:     storage.Cause{Reason: storage.ReasonManual, Repository: repo.FullName(), Actor: actor},
-		CreatedAt: now, RunAfter: now,
-	}, nil
-}
-
-func refreshOf(repo storage.Repository) event.Refresh {
-	return event.Refresh{
-		Host: repo.Host, RepositoryID: repo.ID, Owner: repo.Owner, Name: repo.Name,
-		InstallationID: repo.InstallationID, Discovered: repo.Discovered,
-	}
 }
