@@ -10,7 +10,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"strconv"
 	"strings"
+	"sync"
 )
 
 // Func is an HTTP handler that may fail. Once it has begun to write the body it
@@ -20,57 +22,85 @@ type Func func(w http.ResponseWriter, r *http.Request) error
 // ContentType is the type of every JSON answer (contract catalog 4).
 const ContentType = "application/json; charset=utf-8"
 
+// contentType is shared by all answers; nobody changes a header's values in place.
+var contentType = []string{ContentType}
+
+// buffers hold answers while they are made. They are a little larger than what
+// is sent at once, so that one more element fits.
+var buffers = sync.Pool{New: func() any { return new(make([]byte, 0, flushAt+flushAt/8)) }}
+
+// keep gives a buffer back, unless a giant made it grow.
+func keep(buf *[]byte, b []byte) {
+	if cap(b) <= 4*flushAt {
+		*buf = b[:0]
+		buffers.Put(buf)
+	}
+}
+
 // JSON answers with v. It is encoded before anything is sent, so that a failure
 // can still become a clean 500.
 func JSON(w http.ResponseWriter, status int, v any) error {
-	var buf bytes.Buffer
-	enc := json.NewEncoder(&buf)
+	buf := buffers.Get().(*[]byte)
+	out := bytes.NewBuffer((*buf)[:0])
+	enc := json.NewEncoder(out)
 	enc.SetEscapeHTML(false)
 	if err := enc.Encode(v); err != nil {
 		return fmt.Errorf("encode answer: %w", err)
 	}
-	return Bytes(w, status, bytes.TrimSuffix(buf.Bytes(), []byte("\n")))
+	err := Bytes(w, status, bytes.TrimSuffix(out.Bytes(), []byte("\n")))
+	keep(buf, out.Bytes())
+	return err
 }
 
-// Bytes answers with JSON that is ready.
+// Bytes answers with JSON that is ready. Its length is told, so that it is sent
+// in one piece.
 func Bytes(w http.ResponseWriter, status int, body []byte) error {
-	w.Header().Set("Content-Type", ContentType)
+	h := w.Header()
+	h["Content-Type"] = contentType
+	h["Content-Length"] = []string{strconv.Itoa(len(body))}
 	w.WriteHeader(status)
 	_, _ = w.Write(body) // the client has gone; nobody is left to tell
 	return nil
 }
 
-// flushAt is how much of a list is gathered before it is sent.
-const flushAt = 64 << 10
+// flushAt is how much of a list is gathered before it is sent. Most pages are
+// smaller.
+const flushAt = 128 << 10
 
 // List answers 200 with a JSON array of n elements that appendItem writes.
 func List(w http.ResponseWriter, r *http.Request, n int, appendItem func(dst []byte, i int) []byte) error {
 	return Stream(w, r, "[", "]", n, appendItem)
 }
 
-// Stream answers 200 with n elements between two pieces of JSON. It sends them
-// as they come: a list of any length takes little memory. It ends with its
-// client, also while nothing was sent yet.
+// Stream answers 200 with n elements between two pieces of JSON. A small list is
+// sent in one piece, a large one as its elements come: a list of any length takes
+// little memory. It ends with its client, also while nothing was sent yet.
 func Stream(w http.ResponseWriter, r *http.Request, before, after string, n int, appendItem func(dst []byte, i int) []byte) error {
-	w.Header().Set("Content-Type", ContentType)
-	w.WriteHeader(http.StatusOK)
-	buf := append(make([]byte, 0, 4<<10), before...)
+	buf := buffers.Get().(*[]byte)
+	b := append((*buf)[:0], before...)
+	defer func() { keep(buf, b) }()
+	begun := false
 	for i := range n {
 		if r.Context().Err() != nil {
 			return nil // the client has gone; nobody is left to tell
 		}
 		if i > 0 {
-			buf = append(buf, ',')
+			b = append(b, ',')
 		}
-		buf = appendItem(buf, i)
-		if len(buf) >= flushAt {
-			if _, err := w.Write(buf); err != nil {
+		b = appendItem(b, i)
+		if len(b) >= flushAt {
+			w.Header()["Content-Type"] = contentType
+			if _, err := w.Write(b); err != nil {
 				return nil //nolint:nilerr // the client has gone; nobody is left to tell
 			}
-			buf = buf[:0]
+			begun, b = true, b[:0]
 		}
 	}
-	_, _ = w.Write(append(buf, after...))
+	b = append(b, after...)
+	if !begun {
+		return Bytes(w, http.StatusOK, b)
+	}
+	_, _ = w.Write(b)
 	return nil
 }
 
