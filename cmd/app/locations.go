@@ -9,6 +9,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/callboard/callboard/pipeline/location"
+	"github.com/callboard/callboard/pipeline/refresh"
 	"github.com/callboard/callboard/storage"
 )
 
