@@ -281,25 +281,26 @@ func (q query) pageInfo(first, last *view.Position, more bool, total int) string
 	if begin == nil {
 		begin = first
 	}
-	cursorTo := func(p *view.Position, back bool) string {
-		c := cursor{
-			OrderFields: []orderField{}, OrderFieldValues: position(p, q.order), Filter: q.rawFilter, IsPrevious: &back,
-			Query: q.rawQuery, FullTextFilter: q.text, FirstSortFieldValues: position(begin, q.order), TotalItems: &total,
-		}
-		if q.order.Field != "" {
-			c.OrderFields = []orderField{{q.order.Field, direction(q.order)}}
-		}
-		return c.String()
-	}
 	var parts []string
 	if q.back || more {
 		// A page back that has become empty leads to the beginning.
-		parts = append(parts, `"nextCursor":"`+cursorTo(last, false)+`"`)
+		parts = append(parts, `"nextCursor":"`+q.cursorTo(last, false, begin, total).String()+`"`)
 	}
 	if q.after != nil && first != nil && !samePosition(first, q.first) && (more || !q.back) {
-		parts = append(parts, `"prevCursor":"`+cursorTo(first, true)+`"`)
+		parts = append(parts, `"prevCursor":"`+q.cursorTo(first, true, begin, total).String()+`"`)
 	}
 	return `{` + strings.Join(parts, ",") + `}`
+}
+
+func (q query) cursorTo(p *view.Position, back bool, begin *view.Position, total int) cursor {
+	c := cursor{
+		OrderFields: []orderField{}, OrderFieldValues: position(p, q.order), Filter: q.rawFilter, IsPrevious: &back,
+		Query: q.rawQuery, FullTextFilter: q.text, FirstSortFieldValues: position(begin, q.order), TotalItems: &total,
+	}
+	if q.order.Field != "" {
+		c.OrderFields = []orderField{{q.order.Field, direction(q.order)}}
+	}
+	return c
 }
 
 func direction(o view.Order) string {
