@@ -46,14 +46,17 @@ func (f Not) match(s *Snapshot) *roaring.Bitmap {
 }
 
 func (f HasPrefix) match(s *Snapshot) *roaring.Bitmap {
-	return s.index.matching(f.Key, func(v string) bool { return strings.HasPrefix(v, f.Prefix) })
+	return s.index.containing(f.Key, string(textMark)+f.Prefix)
 }
 
 func (f Text) match(s *Snapshot) *roaring.Bitmap {
 	term := strings.ToLower(f.Term)
+	if len(f.Fields) == 1 {
+		return s.index.containing(strings.ToLower(f.Fields[0]), term)
+	}
 	found := roaring.New()
 	for _, field := range f.Fields {
-		found.Or(s.index.matching(strings.ToLower(field), func(v string) bool { return strings.Contains(v, term) }))
+		found.Or(s.index.containing(strings.ToLower(field), term))
 	}
 	return found
 }

@@ -137,4 +137,14 @@ func (n *node) hasKey(t *relationType) bool {
 	return slices.ContainsFunc(n.edges, func(e edge) bool { return string(e.typ.key) == string(t.key) })
 }
 
+// least is the least target under the search key of t, nil without one.
+func (n *node) least(t *relationType) (least *string) {
+	for _, e := range n.edges {
+		if string(e.typ.key) == string(t.key) && (least == nil || e.target.ref < *least) {
+			least = &e.target.ref
+		}
+	}
+	return least
+}
+
 func (e edge) row() row { return row{key: e.typ.key, value: []byte(e.target.ref)} }

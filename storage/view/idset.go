@@ -118,6 +118,25 @@ func (s idset) bitmap() *roaring.Bitmap {
 	return roaring.BitmapOf(s.more.few...)
 }
 
+// each calls fn with every id.
+func (s idset) each(fn func(id uint32)) {
+	switch {
+	case s.more == nil:
+		if s.one != 0 {
+			fn(s.one)
+		}
+	case s.more.many != nil:
+		it := s.more.many.Iterator()
+		for it.HasNext() {
+			fn(it.Next())
+		}
+	default:
+		for _, id := range s.more.few {
+			fn(id)
+		}
+	}
+}
+
 // appendIn appends those of the set that are in ids, ascending.
 func (s idset) appendIn(dst []uint32, ids *roaring.Bitmap) []uint32 {
 	switch {

@@ -4,6 +4,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 	"unicode/utf8"
 
 	"github.com/RoaringBitmap/roaring/v2"
@@ -17,6 +18,10 @@ type index struct {
 	// metadata.tags.java. There are many, each with the one value "true", so
 	// they are kept without a field of their own.
 	flags map[string]idset
+
+	mu sync.Mutex // for readers who make a text
+	// texts are the fields that have one, the oldest first.
+	texts []*field
 }
 
 // field is one search key.
@@ -27,11 +32,8 @@ type field struct {
 	// a lower-case value to the values as written that are not lower-case.
 	values map[string]idset
 	folded map[string][]string
-	// extra counts values beyond an entity's first: more than 0 means that an
-	// entity may be found under several.
-	extra int
-	// order lists the lower-case values.
-	order sortedKeys
+	// text is what searches for parts of values go through, see text.go.
+	text text
 }
 
 func newIndex() *index {
@@ -54,8 +56,8 @@ func (ix *index) add(id uint32, r row) {
 	}
 	if r.null {
 		f.exists.add(id)
-	} else if f.add(id, r.value) && !f.exists.add(id) {
-		f.extra++
+	} else if f.add(id, r.value) {
+		f.exists.add(id)
 	}
 }
 
@@ -80,8 +82,8 @@ func (ix *index) remove(id uint32, r row) {
 	}
 	if r.null {
 		f.exists.remove(id)
-	} else if f.remove(id, r.value) && !f.exists.remove(id) {
-		f.extra--
+	} else if f.remove(id, r.value) {
+		f.exists.remove(id)
 	}
 	if f.exists.empty() && len(f.values) == 0 {
 		delete(ix.fields, string(r.key))
@@ -95,8 +97,8 @@ func (ix *index) removeEdge(id uint32, r row, last bool) {
 		ix.remove(id, r)
 		return
 	}
-	if f := ix.fields[string(r.key)]; f != nil && f.remove(id, r.value) {
-		f.extra--
+	if f := ix.fields[string(r.key)]; f != nil {
+		f.remove(id, r.value)
 	}
 }
 
@@ -138,8 +140,8 @@ func (f *field) register(value, lower string, changed bool) {
 	if !changed {
 		lower = value
 	}
-	if f.order.built && !f.known(lower) {
-		f.order.insert(lower, 0)
+	if f.text.made() && !f.known(lower) {
+		f.text.add(lower)
 	}
 	if !changed {
 		return
@@ -175,8 +177,8 @@ func (f *field) remove(id uint32, value []byte) bool {
 	} else {
 		lower = string(value)
 	}
-	if f.order.built && !f.known(lower) {
-		f.order.remove(lower, 0)
+	if f.text.made() && !f.known(lower) {
+		f.text.remove(lower)
 	}
 	return true
 }
@@ -213,15 +215,6 @@ func (f *field) having(dst []idset, lower string) []idset {
 	return dst
 }
 
-// sorted lists the lower-case values in order.
-func (f *field) sorted() []sortedKey {
-	return f.order.get(func(yield func(sortedKey)) {
-		for v := range f.values {
-			yield(sortedKey{key: strings.ToLower(v)})
-		}
-	})
-}
-
 // field is everything that is known of a key, its flag included, nil if that is
 // nothing. It must not be changed. That a key has both values and a flag is
 // rare, so the two are put together when somebody asks.
@@ -234,7 +227,7 @@ func (ix *index) field(key string) *field {
 	if f == nil {
 		return &field{exists: flag, values: map[string]idset{"true": flag}}
 	}
-	both := &field{values: maps.Clone(f.values), folded: f.folded, extra: 1}
+	both := &field{values: maps.Clone(f.values), folded: f.folded}
 	both.exists = idset{more: &idlist{many: union([]idset{f.exists, flag})}}
 	both.values["true"] = idset{more: &idlist{many: union([]idset{f.values["true"], flag})}}
 	return both
@@ -263,19 +256,6 @@ func (ix *index) equal(key string, values []string) *roaring.Bitmap {
 		}
 		if set, ok := ix.flags[key]; ok && v == "true" {
 			sets = append(sets, set)
-		}
-	}
-	return union(sets)
-}
-
-// matching are the entities that have a value, in lower case, that is wanted.
-func (ix *index) matching(key string, wanted func(value string) bool) *roaring.Bitmap {
-	var sets []idset
-	if f := ix.field(key); f != nil {
-		for value, set := range f.values {
-			if wanted(strings.ToLower(value)) {
-				sets = append(sets, set)
-			}
 		}
 	}
 	return union(sets)

@@ -1,10 +1,10 @@
 package view
 
 import (
+	"cmp"
 	"slices"
 	"strings"
-
-	"github.com/RoaringBitmap/roaring/v2"
+	"sync"
 )
 
 // Order sorts by a search key, in any case.
@@ -16,172 +16,239 @@ type Order struct {
 // ByUID is the order of lists that ask for none and are not paged (contract catalog 4.8).
 var ByUID = []Order{{Field: "metadata.uid"}}
 
-// Page lists the chosen from offset on, at most limit of them, and says
-// whether there are more; limit 0 means all.
-//
-// Without orders it sorts by ref. With orders it sorts by these, one after the
-// other, then by uid. Every entity appears once: one with several values of a
-// key stands where its least value does, and one without the key comes last in
-// either direction (contract catalog 6, row 23).
-func (sel Selection) Page(by []Order, offset, limit int) (page []*Entity, more bool) {
-	p := &pager{s: sel.s, skip: offset, limit: limit}
-	size := max(0, sel.Len()-offset)
-	if limit > 0 {
-		size = min(size, limit)
-	}
-	p.page = make([]*Entity, 0, size)
-	if len(by) == 0 {
-		p.walkAll(sel.ids, p.s.byRef, (*Entity).Ref)
-	} else {
-		p.walk(sel.ids, by)
-	}
-	return p.page, p.more
+// maxOrders is how many orders are kept. Clients may order by what they like,
+// and with a hundred thousand entities an order is some 3 MB.
+const maxOrders = 16
+
+// orders are those that somebody asked for. Readers, who may be several, call
+// get; the writer, who is alone, calls the others.
+type orders struct {
+	mu   sync.Mutex
+	made map[string]*sorted // by lower-case field
+	age  []string           // the oldest first
 }
 
-type pager struct {
-	s           *Snapshot
-	skip, limit int
-	page        []*Entity
-	more        bool
+// get finds an order, or makes and keeps it.
+func (o *orders) get(field string, make func() *sorted) *sorted {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if found := o.made[field]; found != nil {
+		return found
+	}
+	if len(o.age) == maxOrders {
+		delete(o.made, o.age[0])
+		o.age = slices.Delete(o.age, 0, 1)
+	}
+	o.made[field] = make()
+	o.age = append(o.age, field)
+	return o.made[field]
 }
 
-// take adds the next entity; false means that the page is full.
-func (p *pager) take(id uint32) bool {
-	if p.skip > 0 {
-		p.skip--
-		return true
-	}
-	if p.limit > 0 && len(p.page) == p.limit {
-		p.more = true
-		return false
-	}
-	p.page = append(p.page, p.s.entities[id])
-	return true
+// sorted is one order of entities, kept from batch to batch: finding a place
+// takes some comparisons, and moving an entity some more and a copy of ids.
+type sorted struct {
+	// keys are by id: the least value, in lower case, nil without any.
+	keys []*string
+	// ids are those with a key, by key and uid.
+	ids []uint32
+	// moving are those that this batch may move, with their places in ids.
+	moving map[uint32]place
 }
 
-// walkAll takes ids in an order in which every entity has its own place; false
-// means that the page is full. A small choice is sorted; a large one is picked
-// out of all in their order, which needs only as many steps as the page.
-func (p *pager) walkAll(ids *roaring.Bitmap, order func() []sortedKey, key func(*Entity) string) bool {
-	n := int(ids.GetCardinality())
-	if n >= 64 && n >= len(p.s.entities)/16 {
-		for _, k := range order() {
-			if ids.Contains(k.id) && !p.take(k.id) {
-				return false
-			}
-		}
-		return true
-	}
-	sorted := make([]sortedKey, 0, n)
-	it := ids.Iterator()
-	for it.HasNext() {
-		id := it.Next()
-		sorted = append(sorted, sortedKey{key(p.s.entities[id]), id})
-	}
-	slices.SortFunc(sorted, sortedKey.compare)
-	for _, k := range sorted {
-		if !p.take(k.id) {
-			return false
-		}
-	}
-	return true
+// place is where an entity stands in an order.
+type place struct {
+	key *string
+	uid string
 }
 
-// byRef and byUID are the orders that every entity has a place in.
-func (s *Snapshot) byRef() []sortedKey {
-	return s.refs.get(func(yield func(sortedKey)) { s.each(func(e *Entity) { yield(sortedKey{e.ref, e.id}) }) })
+func (p place) compare(other place) int {
+	return cmp.Or(compareKeys(p.key, other.key), strings.Compare(p.uid, other.uid))
 }
 
-func (s *Snapshot) byUID() []sortedKey {
-	return s.uids.get(func(yield func(sortedKey)) { s.each(func(e *Entity) { yield(sortedKey{e.uid, e.id}) }) })
+// compareKeys puts nil last.
+func compareKeys(a, b *string) int {
+	switch {
+	case a == b:
+		return 0
+	case a == nil:
+		return 1
+	case b == nil:
+		return -1
+	}
+	return strings.Compare(*a, *b)
 }
 
-func (s *Snapshot) each(fn func(e *Entity)) {
-	for _, e := range s.entities {
-		if e != nil {
-			fn(e)
-		}
+func newSorted() *sorted { return &sorted{moving: make(map[uint32]place)} }
+
+func (o *sorted) key(id uint32) *string {
+	if int(id) < len(o.keys) {
+		return o.keys[id]
+	}
+	return nil
+}
+
+// touch must be called before an entity's key or uid changes.
+func (o *sorted) touch(id uint32, uid string) {
+	if _, again := o.moving[id]; !again {
+		o.moving[id] = place{o.key(id), uid}
 	}
 }
 
-// walk takes ids in order; false means that the page is full.
-func (p *pager) walk(ids *roaring.Bitmap, by []Order) bool {
-	if len(by) == 0 || strings.EqualFold(by[0].Field, ByUID[0].Field) && !by[0].Desc {
-		return p.walkAll(ids, p.s.byUID, (*Entity).UID) // ends every order
+func (o *sorted) set(id uint32, key *string) {
+	if n := int(id) + 1; n > len(o.keys) {
+		o.keys = append(o.keys, make([]*string, n-len(o.keys))...)
 	}
-	f := p.s.index.field(strings.ToLower(by[0].Field))
-	if f == nil {
-		return p.walk(ids, by[1:])
-	}
-	// seen are those that came already, or come later, under a value.
-	seen := roaring.New()
-	full := false
-	p.values(f, ids, by[0].Desc, func(found []uint32) bool {
-		seen.AddMany(found)
-		if len(found) == 1 {
-			full = !p.take(found[0])
-		} else {
-			full = !p.group(roaring.BitmapOf(found...), by[1:])
-		}
-		return !full
-	})
-	return !full && p.group(roaring.AndNot(ids, seen), by[1:])
+	o.keys[id] = key
 }
 
-// values yields those of ids that have each value of f, in order of values, each once.
-func (p *pager) values(f *field, ids *roaring.Bitmap, desc bool, yield func([]uint32) bool) {
-	values := f.sorted()
-	if desc && f.extra > 0 {
-		p.descending(f, values, ids, yield)
+// add and remove follow the rows of a touched entity. All rows of a document are
+// removed before those of the next are added, so the key is the least of these.
+func (o *sorted) add(id uint32, value []byte) {
+	lower := strings.ToLower(string(value))
+	if key := o.key(id); key == nil || lower < *key {
+		o.set(id, &lower)
+	}
+}
+
+func (o *sorted) remove(id uint32, value []byte) {
+	if key := o.key(id); key != nil && *key == strings.ToLower(string(value)) {
+		o.set(id, nil)
+	}
+}
+
+// settle moves what was touched to where it belongs now.
+func (o *sorted) settle(uid func(id uint32) string) {
+	if len(o.moving) == 0 {
 		return
 	}
-	seen := roaring.New()
-	for i := range values {
-		value := values[i]
-		if desc {
-			value = values[len(values)-1-i]
+	var gone []int
+	var come []uint32
+	for id, was := range o.moving {
+		now := place{o.key(id), uid(id)}
+		if was.compare(now) == 0 {
+			continue
 		}
-		found := f.foundIn(value.key, ids)
-		if f.extra > 0 {
-			found = unseen(found, seen)
+		if was.key != nil {
+			gone = append(gone, o.search(was, uid))
 		}
-		if len(found) > 0 && !yield(found) {
-			return
-		}
-	}
-}
-
-// descending needs to know each entity's least value before it starts.
-func (p *pager) descending(f *field, values []sortedKey, ids *roaring.Bitmap, yield func([]uint32) bool) {
-	seen := roaring.New()
-	var groups [][]uint32
-	for _, value := range values {
-		if found := unseen(f.foundIn(value.key, ids), seen); len(found) > 0 {
-			groups = append(groups, found)
+		if now.key != nil {
+			come = append(come, id)
 		}
 	}
-	for _, found := range slices.Backward(groups) {
-		if !yield(found) {
-			return
+	clear(o.moving)
+	slices.Sort(gone)
+	o.ids = cutOut(o.ids, gone)
+	slices.SortFunc(come, func(a, b uint32) int { return place{o.key(a), uid(a)}.compare(place{o.key(b), uid(b)}) })
+	at := make([]int, len(come))
+	for i, id := range come {
+		at[i] = o.search(place{o.key(id), uid(id)}, uid)
+	}
+	o.ids = putIn(o.ids, at, come)
+}
+
+// search finds the first that does not stand before a place.
+func (o *sorted) search(p place, uid func(id uint32) string) int {
+	i, _ := slices.BinarySearchFunc(o.ids, p, func(id uint32, p place) int {
+		if was, moves := o.moving[id]; moves {
+			return was.compare(p)
+		}
+		return place{o.key(id), uid(id)}.compare(p)
+	})
+	return i
+}
+
+// cutOut removes what stands at these ascending indexes, moving each id once.
+func cutOut(ids []uint32, at []int) []uint32 {
+	for k, i := range at {
+		end := len(ids)
+		if k+1 < len(at) {
+			end = at[k+1]
+		}
+		copy(ids[i-k:], ids[i+1:end])
+	}
+	return ids[:len(ids)-len(at)]
+}
+
+// putIn inserts ids before what stands at these ascending indexes, moving each once.
+func putIn(ids []uint32, at []int, come []uint32) []uint32 {
+	end := len(ids)
+	ids = append(ids, come...)
+	for k := len(come) - 1; k >= 0; k-- {
+		copy(ids[at[k]+k+1:], ids[at[k]:end])
+		ids[at[k]+k] = come[k]
+		end = at[k]
+	}
+	return ids
+}
+
+// order is the order by a field. An order by a key that nobody has is empty.
+func (s *Snapshot) order(field string) *sorted {
+	field = strings.ToLower(field)
+	if field == "" || field == ByUID[0].Field {
+		return s.uids // uids are in lower case, as search values
+	}
+	if s.index.field(field) == nil {
+		return newSorted()
+	}
+	return s.orders.get(field, func() *sorted { return s.sortBy(s.index.field(field)) })
+}
+
+// sortBy sorts the values and not the entities: these are dealt out to their
+// values in the order of uids.
+func (s *Snapshot) sortBy(f *field) *sorted {
+	type posting struct {
+		key *string
+		set idset
+	}
+	postings := make([]posting, 0, len(f.values))
+	for value, set := range f.values {
+		lower := strings.ToLower(value)
+		postings = append(postings, posting{&lower, set})
+	}
+	slices.SortFunc(postings, func(a, b posting) int { return strings.Compare(*a.key, *b.key) })
+	o := newSorted()
+	o.keys = make([]*string, len(s.entities))
+	bucket, ends := make([]uint32, len(s.entities)), make([]uint32, len(postings)+1)
+	n := uint32(0) // distinct values so far
+	for i, p := range postings {
+		if i > 0 && *p.key == *postings[i-1].key {
+			p.key, postings[i].key = postings[i-1].key, postings[i-1].key
+		} else {
+			n++
+		}
+		p.set.each(func(id uint32) {
+			if o.keys[id] == nil {
+				o.keys[id], bucket[id] = p.key, n
+				ends[n]++
+			}
+		})
+	}
+	for i := uint32(1); i <= n; i++ {
+		ends[i] += ends[i-1]
+	}
+	o.ids = make([]uint32, ends[n])
+	for _, id := range slices.Backward(s.uids.ids) {
+		if b := bucket[id]; b > 0 {
+			ends[b]--
+			o.ids[ends[b]] = id
 		}
 	}
+	return o
 }
 
-// foundIn are those of ids that have a lower-case value, in any casing.
-func (f *field) foundIn(lower string, ids *roaring.Bitmap) []uint32 {
-	var sets [4]idset
-	var found []uint32
-	for _, set := range f.having(sets[:0], lower) {
-		found = set.appendIn(found, ids)
+// uid is an entity's, "" for an id that is free.
+func (s *Snapshot) uid(id uint32) string {
+	if e := s.entities[id]; e != nil {
+		return e.uid
 	}
-	return found
+	return ""
 }
 
-// unseen keeps those that were not seen, and marks them seen.
-func unseen(found []uint32, seen *roaring.Bitmap) []uint32 {
-	return slices.DeleteFunc(found, func(id uint32) bool { return !seen.CheckedAdd(id) })
-}
-
-func (p *pager) group(ids *roaring.Bitmap, by []Order) bool {
-	return ids.IsEmpty() || p.walk(ids, by)
+// eachOrder calls fn with every order that is kept.
+func (s *Snapshot) eachOrder(fn func(o *sorted)) {
+	fn(s.refs)
+	fn(s.uids)
+	for _, o := range s.orders.made {
+		fn(o)
+	}
 }

@@ -26,8 +26,9 @@ type Snapshot struct {
 	entities []*Entity
 	free     []uint32
 	all      *roaring.Bitmap
-	// refs and uids are the standing orders.
-	refs, uids sortedKeys
+	// refs and uids are the orders that are always kept.
+	refs, uids *sorted
+	orders     orders
 	revision   int64
 	digest     uint64
 
@@ -48,6 +49,9 @@ func newSnapshot() *Snapshot {
 		all:      roaring.New(),
 		dirty:    make(map[*node]struct{}),
 		status:   make(map[*node][]byte),
+		refs:     newSorted(),
+		uids:     newSorted(),
+		orders:   orders{made: make(map[string]*sorted)},
 	}
 	s.graph = newGraph(s.edgeChanged)
 	return s
@@ -105,17 +109,17 @@ func (s *Snapshot) put(in storage.Entity) error {
 		old := s.entities[n.id]
 		before = old.declared
 		s.digest ^= old.fingerprint()
+		s.eachOrder(func(o *sorted) { o.touch(n.id, old.uid) })
 		s.unindex(old)
 		if old.uid != made.uid {
-			s.uids.remove(old.uid, n.id)
-			s.uids.insert(made.uid, n.id)
+			s.uids.set(n.id, new(made.uid))
 		}
 		if err := s.doc.Parse(in.JSON); err != nil { // unindex used the buffer
 			return fmt.Errorf("entity %s: %w", in.Ref, err)
 		}
 		s.entities[n.id] = made
 	}
-	s.rows.walk(&s.doc, made.uid, func(r row) { s.index.add(made.id, r) })
+	s.rows.walk(&s.doc, made.uid, func(r row) { s.add(made.id, r) })
 	made.declared = s.graph.declare(before, in.Relations)
 	s.dirty[n], s.status[n] = struct{}{}, status
 	return nil
@@ -132,10 +136,19 @@ func (s *Snapshot) enter(n *node, e *Entity) {
 	}
 	e.id = n.id
 	s.all.Add(n.id)
-	s.refs.insert(n.ref, n.id)
-	s.uids.insert(e.uid, n.id)
+	s.eachOrder(func(o *sorted) { o.touch(n.id, "") })
+	s.refs.set(n.id, &n.ref)
+	s.uids.set(n.id, new(e.uid))
 	for _, out := range n.edges {
-		s.index.add(n.id, out.row())
+		s.add(n.id, out.row())
+	}
+}
+
+// add puts an entity under a row.
+func (s *Snapshot) add(id uint32, r row) {
+	s.index.add(id, r)
+	if o := s.orders.made[string(r.key)]; o != nil && !r.null {
+		o.add(id, r.value)
 	}
 }
 
@@ -146,6 +159,7 @@ func (s *Snapshot) remove(ref string) {
 		return
 	}
 	e, id := s.entities[n.id], n.id
+	s.eachOrder(func(o *sorted) { o.touch(id, e.uid) })
 	s.unindex(e)
 	for i, out := range n.edges {
 		// Equal keys lie together only if their types are spelt alike, so ask.
@@ -154,8 +168,7 @@ func (s *Snapshot) remove(ref string) {
 	}
 	s.digest ^= e.fingerprint()
 	s.all.Remove(id)
-	s.refs.remove(n.ref, id)
-	s.uids.remove(e.uid, id)
+	s.eachOrder(func(o *sorted) { o.set(id, nil) })
 	s.entities[id] = nil
 	s.free = append(s.free, id)
 	n.id = 0
@@ -171,7 +184,12 @@ func (s *Snapshot) unindex(e *Entity) {
 	if err := s.doc.Parse(s.src); err != nil {
 		return // cannot be: it was parsed when it came in
 	}
-	s.rows.walk(&s.doc, e.uid, func(r row) { s.index.remove(e.id, r) })
+	s.rows.walk(&s.doc, e.uid, func(r row) {
+		s.index.remove(e.id, r)
+		if o := s.orders.made[string(r.key)]; o != nil && !r.null {
+			o.remove(e.id, r.value)
+		}
+	})
 }
 
 // edgeChanged keeps the relation rows: a node that is an entity is findable by
@@ -181,10 +199,17 @@ func (s *Snapshot) edgeChanged(n *node, e edge, added bool) {
 		return
 	}
 	s.dirty[n] = struct{}{}
+	o := s.orders.made[string(e.typ.key)]
+	if o != nil {
+		o.touch(n.id, s.uid(n.id))
+	}
 	if added {
-		s.index.add(n.id, e.row())
-	} else {
-		s.index.removeEdge(n.id, e.row(), !n.hasKey(e.typ))
+		s.add(n.id, e.row())
+		return
+	}
+	s.index.removeEdge(n.id, e.row(), !n.hasKey(e.typ))
+	if o != nil {
+		o.set(n.id, n.least(e.typ))
 	}
 }
 
@@ -202,6 +227,7 @@ func (s *Snapshot) flush() (errs []error) {
 	}
 	clear(s.dirty)
 	clear(s.status)
+	s.eachOrder(func(o *sorted) { o.settle(s.uid) })
 	return errs
 }
 

@@ -3,6 +3,8 @@ package view
 import (
 	"slices"
 	"strings"
+
+	"github.com/RoaringBitmap/roaring/v2"
 )
 
 // Position is where an entity stands in an order: its least value under the
@@ -29,52 +31,36 @@ type Window struct {
 	Offset, Limit int
 }
 
-// Position is where the entity stands in an order.
+// Position is where the entity, of this snapshot, stands in an order.
 func (s *Snapshot) Position(e *Entity, by Order) Position {
-	p := Position{UID: e.uid}
-	if f := s.index.field(strings.ToLower(by.Field)); f != nil {
-		for value, set := range f.values {
-			if lower := strings.ToLower(value); set.contains(e.id) && (p.Value == nil || lower < *p.Value) {
-				p.Value = &lower
-			}
-		}
+	if by.Field == "" {
+		return Position{UID: e.uid}
 	}
-	return p
+	return Position{Value: s.order(by.Field).key(e.id), UID: e.uid}
 }
 
 // Window lists a piece of the chosen in order. More says whether there are
 // others beyond it, in the direction of walking.
 func (sel Selection) Window(w Window) (page []*Entity, more bool) {
-	type placed struct {
-		e *Entity
-		p Position
+	w.Offset, w.Limit = max(w.Offset, 0), max(w.Limit, 0)
+	n := sel.Len()
+	if w.Offset >= n {
+		return []*Entity{}, false
 	}
-	var all []placed
-	it := sel.ids.Iterator()
-	for it.HasNext() {
-		e := sel.s.entities[it.Next()]
-		all = append(all, placed{e, sel.s.Position(e, w.By)})
+	// One more than wanted tells whether there are more.
+	k := w.Offset + min(w.Limit, n) + 1
+	line := line{s: sel.s, first: sel.s.order(w.By.Field), desc: w.By.Desc, keyless: w.By.Field == ""}
+	ids, ok := line.walk(sel.ids, w, k, 4*n+1024)
+	if !ok {
+		ids = line.pick(sel.ids, w, k)
 	}
-	slices.SortFunc(all, func(a, b placed) int { return comparePositions(a.p, b.p, w.By.Desc) })
-	if w.Back {
-		slices.Reverse(all)
+	ids = ids[min(w.Offset, len(ids)):]
+	if more = len(ids) > w.Limit; more {
+		ids = ids[:w.Limit]
 	}
-	for _, a := range all {
-		if w.After != nil {
-			c := comparePositions(a.p, *w.After, w.By.Desc)
-			if c == 0 || c < 0 != w.Back {
-				continue
-			}
-		}
-		if w.Offset > 0 {
-			w.Offset--
-			continue
-		}
-		if len(page) >= w.Limit {
-			more = true
-			break
-		}
-		page = append(page, a.e)
+	page = make([]*Entity, len(ids))
+	for i, id := range ids {
+		page[i] = sel.s.entities[id]
 	}
 	if w.Back {
 		slices.Reverse(page)
@@ -82,22 +68,111 @@ func (sel Selection) Window(w Window) (page []*Entity, more bool) {
 	return page, more
 }
 
-func comparePositions(a, b Position, desc bool) int {
-	switch {
-	case a.Value == nil && b.Value != nil:
-		return 1
-	case a.Value != nil && b.Value == nil:
-		return -1
+// line is all entities in one order: those with a key, and behind them all by
+// uid, of which those with a key do not count.
+type line struct {
+	s     *Snapshot
+	first *sorted
+	desc  bool
+	// keyless is the order by uid alone.
+	keyless bool
+}
+
+func (l line) len() int {
+	if l.keyless || len(l.first.ids) == len(l.s.uids.ids) {
+		return len(l.first.ids)
 	}
-	c := 0
-	if a.Value != nil {
-		c = strings.Compare(*a.Value, *b.Value)
+	return len(l.first.ids) + len(l.s.uids.ids)
+}
+
+// at is the i-th; ok is false where nobody stands.
+func (l line) at(i int) (id uint32, ok bool) {
+	if n := len(l.first.ids); i < n {
+		if l.desc {
+			i = n - 1 - i
+		}
+		return l.first.ids[i], true
+	} else if i -= n; l.desc {
+		i = len(l.s.uids.ids) - 1 - i
 	}
-	if c == 0 {
-		c = strings.Compare(a.UID, b.UID)
+	id = l.s.uids.ids[i]
+	return id, l.first.key(id) == nil
+}
+
+// seek is how many stand before a position, and how many before or at it.
+func (l line) seek(p Position) (before, through int) {
+	if p.Value == nil && !l.keyless {
+		before, through = l.among(l.s.uids, place{key: &p.UID, uid: p.UID})
+		return before + len(l.first.ids), through + len(l.first.ids)
 	}
-	if desc {
-		return -c
+	if l.keyless {
+		p.Value = &p.UID
 	}
-	return c
+	return l.among(l.first, place{key: p.Value, uid: p.UID})
+}
+
+func (l line) among(o *sorted, p place) (before, through int) {
+	before = o.search(p, l.s.uid)
+	through = before
+	if n := len(o.ids); before < n && (place{o.key(o.ids[before]), l.s.uid(o.ids[before])}).compare(p) == 0 {
+		through++
+	}
+	if l.desc {
+		before, through = len(o.ids)-through, len(o.ids)-before
+	}
+	return before, through
+}
+
+// walk collects the first k of the chosen from where the window begins, in the
+// direction of walking. It gives up, and answers false, when the chosen are so
+// few, or so far away, that it takes too many steps.
+func (l line) walk(chosen *roaring.Bitmap, w Window, k, steps int) (ids []uint32, ok bool) {
+	from, to, step := 0, l.len(), 1
+	if w.After != nil {
+		before, through := l.seek(*w.After)
+		if w.Back {
+			to = min(before, to)
+		} else {
+			from = min(through, to)
+		}
+	}
+	if w.Back {
+		from, to, step = to-1, from-1, -1
+	}
+	if n := int(chosen.GetCardinality()); n < len(l.s.entities)/16 && 4*n*n < k*len(l.s.entities) {
+		return nil, false
+	}
+	for i := from; i != to && len(ids) < k; i += step {
+		if steps--; steps < 0 {
+			return nil, false
+		}
+		if id, ok := l.at(i); ok && chosen.Contains(id) {
+			ids = append(ids, id)
+		}
+	}
+	return ids, true
+}
+
+// pick does what walk does by looking at each of the chosen.
+func (l line) pick(chosen *roaring.Bitmap, w Window, k int) []uint32 {
+	r := ranking{s: l.s, by: []direction{{l.first, l.desc}}, uidDesc: l.desc}
+	var pass func(id uint32) bool
+	if w.After != nil {
+		key := w.After.Value
+		if l.keyless {
+			key = &w.After.UID
+		}
+		pass = func(id uint32) bool {
+			c := r.by[0].compare(l.first.key(id), key)
+			if c == 0 {
+				c = turned(strings.Compare(l.s.uid(id), w.After.UID), l.desc)
+			}
+			if w.Back {
+				return c < 0
+			}
+			return c > 0
+		}
+	}
+	r.back = w.Back
+	return r.least(chosen, k, pass)
 }
