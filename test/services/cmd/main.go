@@ -5,7 +5,8 @@
 // Servers that the environment names are used as they are. Others are started
 // for the time of the command, privately: from what is installed, else from
 // what Debian has when we are root, else from compose.yaml when Docker works.
-// If none of these helps it says what to install, and fails.
+// If none of these helps it says what to install, and fails. git, and node with
+// npm for the JavaScript client, come from Debian too.
 package main
 
 import (
@@ -92,7 +93,9 @@ var all = []service{
 func (p *provider) provide(ctx context.Context) (env []string, err error) {
 	missing := p.start(ctx, all, &env)
 	_, gitErr := exec.LookPath("git")
-	if missing == nil && gitErr == nil {
+	_, nodeErr := exec.LookPath("node")
+	_, npmErr := exec.LookPath("npm")
+	if missing == nil && gitErr == nil && nodeErr == nil && npmErr == nil {
 		return env, nil
 	}
 	if err := errors.Join(missing...); err != nil && !errors.Is(err, services.ErrMissing) {
@@ -107,6 +110,10 @@ func (p *provider) provide(ctx context.Context) (env []string, err error) {
 		}
 	} else if gitErr != nil {
 		return nil, fmt.Errorf("git is missing, and %w: install git", err)
+	} else if missing == nil {
+		// One package's tests need them, and say so themselves.
+		fmt.Fprintf(p.stderr, "node or npm is missing, and %v: test/clients will fail; install nodejs and npm\n", err)
+		return env, nil
 	}
 	composed, err := p.composeUp(ctx)
 	if err != nil {
@@ -145,10 +152,10 @@ func (p *provider) install(ctx context.Context) error {
 	if err != nil {
 		return errors.New("there is no apt-get to install it")
 	}
-	fmt.Fprintln(p.stderr, "installing postgresql, redis-server and git for the tests …")
+	fmt.Fprintln(p.stderr, "installing postgresql, redis-server, git, nodejs and npm for the tests …")
 	for _, args := range [][]string{
 		{"update", "-q"},
-		{"install", "-q", "-y", "--no-install-recommends", "postgresql", "redis-server", "git"},
+		{"install", "-q", "-y", "--no-install-recommends", "postgresql", "redis-server", "git", "nodejs", "npm"},
 	} {
 		if err := p.quietly(ctx, apt, args...); err != nil {
 			return err

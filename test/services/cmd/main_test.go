@@ -46,6 +46,20 @@ func TestServersOfTheEnvironmentAreUsed(t *testing.T) {
 	}
 }
 
+// Only the tests of test/clients need node, so its absence stops no others.
+func TestWithoutNodeTheCommandRuns(t *testing.T) {
+	machine(t, map[string]string{"git": ""})
+	t.Setenv(services.EnvPostgres, "postgres://theirs")
+	t.Setenv(services.EnvRedis, "redis://theirs")
+	var stderr strings.Builder
+	if code := run(t.Context(), []string{"/bin/true"}, &stderr); code != 0 {
+		t.Errorf("exit code is %d: %s", code, stderr.String())
+	}
+	if !strings.Contains(stderr.String(), "install nodejs and npm") {
+		t.Errorf("what to install is missing in:\n%s", stderr.String())
+	}
+}
+
 func TestNothingToStartFromSaysWhatToInstall(t *testing.T) {
 	machine(t, map[string]string{"git": ""})
 	t.Setenv(services.EnvPostgres, "postgres://theirs")
@@ -98,7 +112,7 @@ func TestDebianInstallsWhatIsMissing(t *testing.T) {
 	if err := (&provider{stderr: t.Output()}).install(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	want := "update -q\ninstall -q -y --no-install-recommends postgresql redis-server git"
+	want := "update -q\ninstall -q -y --no-install-recommends postgresql redis-server git nodejs npm"
 	if got := read(t, log); got != want {
 		t.Errorf("apt-get was called so:\n%s", got)
 	}
