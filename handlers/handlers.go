@@ -36,6 +36,8 @@ type Deps struct {
 	Metrics *prometheus.Registry
 	Log     *slog.Logger
 	Version string
+	// Locations says what may be registered, and who reads it.
+	Locations catalog.LocationConfig
 	// Access says who may call the APIs; its zero value lets nobody in.
 	Access access.Config
 }
@@ -91,6 +93,7 @@ var largeBodies = map[string]bool{
 
 func routes(d Deps) []route {
 	cat := catalog.New(d.View, d.Store)
+	loc := catalog.NewLocations(cat, d.Locations)
 	own := callboard.New(d.Store, d.View, d.Replayer, d.Version, time.Now)
 	op := ops.New(d.Store, d.View, d.Metrics, d.Version, d.Log)
 	c := respond.Adapter{Log: d.Log, Mount: catalogMount}.Handler
@@ -110,6 +113,15 @@ func routes(d Deps) []route {
 		{"POST", "/api/catalog/entity-facets", entityRead, c(cat.EntityFacetsByPredicate)},
 
 		{"GET", "/api/catalog/openapi.json", entityRead, c(openapi.Serve)},
+		{"GET", "/api/catalog/locations", locationRead, c(loc.List)},
+		{"POST", "/api/catalog/locations", locationCreate, c(loc.Create)},
+		{"POST", "/api/catalog/locations/by-query", locationRead, c(loc.Query)},
+		{"GET", "/api/catalog/locations/{id}", locationRead, c(loc.Get)},
+		{"PUT", "/api/catalog/locations/{id}", locationCreate, c(loc.Update)},
+		{"DELETE", "/api/catalog/locations/{id}", locationDelete, c(loc.Delete)},
+		{"GET", "/api/catalog/locations/by-entity/{kind}/{namespace}/{name}", locationRead, c(loc.ByEntity)},
+		{"POST", "/api/catalog/analyze-location", locationAnalyze, c(loc.Analyze)},
+		{"POST", "/api/catalog/validate-entity", entityValidate, c(loc.Validate)},
 
 		// Callboard's own API: what came in, what became of it, and why.
 		{"GET", "/api/callboard/status", read, o(own.Status)},

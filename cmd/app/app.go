@@ -18,10 +18,12 @@ import (
 
 	"github.com/callboard/callboard/cmd/config"
 	"github.com/callboard/callboard/handlers"
+	"github.com/callboard/callboard/handlers/api/catalog"
 	"github.com/callboard/callboard/handlers/webhook"
 	"github.com/callboard/callboard/pipeline/bus"
 	"github.com/callboard/callboard/pipeline/githubapp"
 	"github.com/callboard/callboard/pipeline/inbox"
+	"github.com/callboard/callboard/pipeline/location"
 	"github.com/callboard/callboard/pipeline/refresh"
 	"github.com/callboard/callboard/storage"
 	"github.com/callboard/callboard/storage/view"
@@ -124,6 +126,10 @@ func (a *App) setup(ctx context.Context, opts Options) error {
 		Handler: handlers.New(handlers.Deps{
 			Store: a.store, View: a.view, Replayer: a.inbox, Webhook: hook, Metrics: metrics,
 			Log: a.log, Version: opts.Version, Access: accessConfig(cfg.Auth),
+			Locations: catalog.LocationConfig{
+				Hosts: github.Hosts(), Conflict: location.OnConflict(cfg.Catalog.LocationConflict),
+				Readonly: cfg.Catalog.Readonly, Inspector: step,
+			},
 		}),
 		ReadHeaderTimeout: 10 * time.Second,
 		IdleTimeout:       2 * time.Minute,

@@ -108,6 +108,17 @@ func Parse(src []byte, limits Limits) (docs []Document, diags []entity.Diagnosti
 	return docs, diags
 }
 
+// ParseEntity reads an entity that somebody sent as JSON. It is then a document
+// like another, on the first line of no file.
+func ParseEntity(src []byte, limits Limits) (Document, error) {
+	limits = limits.withDefaults()
+	if len(src) > limits.FileBytes {
+		return Document{}, fmt.Errorf("the entity has %d bytes, more than the limit of %d", len(src), limits.FileBytes)
+	}
+	v, err := parseJSON(validText(src))
+	return Document{Line: 1, doc: &document{line: 1, value: v}, limits: limits}, err
+}
+
 // readStream reads every document of a stream, empty ones too.
 func readStream(src []byte, limits Limits) ([]*document, []entity.Diagnostic) {
 	if len(src) > limits.FileBytes {

@@ -9,6 +9,7 @@
 package location
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/url"
@@ -67,6 +68,14 @@ func Check(typ, target string, hosts []string) (storage.Location, error) {
 		return storage.Location{}, invalid("The target '%s' cannot be matched: %s", target, err)
 	}
 	return loc, nil
+}
+
+// Found is an entity in a catalog file that a repository has.
+type Found struct {
+	// Target is the URL of the file; Registered says that the catalog reads it.
+	Target     string
+	Registered bool
+	Entity     json.RawMessage
 }
 
 // Parse takes the URL of a file on a GitHub host apart, as Backstage does: the

@@ -147,10 +147,13 @@ func (g Registry) change(ctx context.Context, actor string, fn func(tx storage.T
 	})
 }
 
+// Name is the name of the Location entity that a location gets.
+func Name(l storage.Location) string { return descriptor.RootName(l.Type, l.Target) }
+
 // freeName is the name that the target gives, unless a location that had this
 // target before holds it still.
 func freeName(l storage.Location, all []storage.Location) string {
-	name := descriptor.RootName(l.Type, l.Target)
+	name := Name(l)
 	if find(all, func(o storage.Location) bool { return o.Name == name }) >= 0 {
 		return descriptor.RootName(l.Type, l.Target+"#"+l.ID)
 	}

@@ -40,8 +40,8 @@ type crawl struct {
 	seen   map[string]bool
 	roots  map[string][]storage.Root // path → locations that name it
 	// lost says why the tree cannot be read; then it is only remembered.
-	lost string
-	taken  int // how many files the levels so far have
+	lost  string
+	taken int // how many files the levels so far have
 
 	changed []fileResult
 }

@@ -1,20 +1,15 @@
 package catalog
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"net/http"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/callboard/callboard/handlers/access"
 	"github.com/callboard/callboard/handlers/respond"
-	"github.com/callboard/callboard/pipeline/fault"
 	"github.com/callboard/callboard/pipeline/location"
-	"github.com/callboard/callboard/pipeline/refresh"
 	"github.com/callboard/callboard/storage"
 	"github.com/callboard/callboard/storage/entity"
 	"github.com/callboard/callboard/storage/view"
@@ -42,7 +37,7 @@ type Locations struct {
 	turns    chan struct{}
 }
 
-// NewLocations makes it; a zero Conflict rejects.
+// NewLocations makes it over an API.
 func NewLocations(api *API, cfg LocationConfig) *Locations {
 	return &Locations{LocationConfig: cfg, api: api, registry: location.Registry{Store: api.store}, turns: make(chan struct{}, inspections)}
 }
@@ -257,14 +252,11 @@ func readLocation(r *http.Request) (l storage.Location, err error) {
 
 // shown is an error as the client is told of it.
 func (a *Locations) shown(r *http.Request, l storage.Location, err error) error {
-	if bad, ok := errors.AsType[*location.InvalidError](err); ok {
-		return respond.Input("%s", bad.Message)
-	}
 	switch {
 	case errors.Is(err, location.ErrExists):
 		return respond.Conflict("Location %s:%s already exists", l.Type, l.Target)
 	case errors.Is(err, storage.ErrNotFound):
 		return respond.NotFound("Found no location with ID %s", r.PathValue("id"))
 	}
-	return err
+	return asInput(err)
 }

@@ -1,0 +1,311 @@
+package refresh
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/callboard/callboard/pipeline/descriptor"
+	"github.com/callboard/callboard/pipeline/githubapp"
+	"github.com/callboard/callboard/pipeline/location"
+	"github.com/callboard/callboard/pipeline/match"
+	"github.com/callboard/callboard/storage"
+	"github.com/callboard/callboard/storage/entity"
+)
+
+// What somebody who waits may have read at once. The catalog itself takes more.
+const (
+	inspectFiles        = 500
+	inspectRepositories = 20
+)
+
+// DryRun reads what a location would bring in, and stores nothing: its Location
+// entity first, then all that it reaches, in other repositories too (contract
+// catalog 4.14). faults are the errors as Backstage words them; err is a failure
+// to ask GitHub.
+func (s *Step) DryRun(ctx context.Context, l storage.Location) (entities []json.RawMessage, faults []string, err error) {
+	in := &inspection{step: s.bounded(), seen: map[string]bool{}, refs: map[string]bool{}}
+	if err := in.follow(ctx, []storage.Location{l}); err != nil {
+		return nil, nil, err
+	}
+	for _, r := range in.results {
+		for _, d := range r.declarations {
+			entities = append(entities, d.JSON)
+		}
+	}
+	return entities, in.faults, nil
+}
+
+// bounded is the step with the limits of an inspection.
+func (s *Step) bounded() *Step {
+	b := *s
+	b.cfg.MaxFiles = min(b.cfg.MaxFiles, inspectFiles)
+	return &b
+}
+
+// inspection follows locations through repositories.
+type inspection struct {
+	step    *Step
+	seen    map[string]bool // targets that were followed
+	refs    map[string]bool
+	results []fileResult
+	faults  []string
+}
+
+// follow reads locations, repository by repository, and those that they name.
+func (in *inspection) follow(ctx context.Context, queue []storage.Location) error {
+	for n := 0; len(queue) > 0; n++ {
+		if n == inspectRepositories {
+			in.faults = append(in.faults, fmt.Sprintf("InputError: The location reaches more than %d repositories", inspectRepositories))
+			return nil
+		}
+		first := queue[0]
+		var here, elsewhere []storage.Location
+		for _, l := range queue {
+			switch {
+			case in.seen[l.Target]:
+			case l.Host == first.Host && l.Owner == first.Owner && l.Repo == first.Repo:
+				here = append(here, l)
+			default:
+				elsewhere = append(elsewhere, l)
+			}
+		}
+		queue = elsewhere
+		if len(here) == 0 {
+			continue
+		}
+		more, err := in.read(ctx, here)
+		if err != nil {
+			return err
+		}
+		queue = append(queue, more...)
+	}
+	return nil
+}
+
+// read reads the locations of one repository.
+func (in *inspection) read(ctx context.Context, here []storage.Location) (more []storage.Location, err error) {
+	l := here[0]
+	tree, repo, err := in.step.open(ctx, githubapp.Name{Host: l.Host, Owner: l.Owner, Name: l.Repo})
+	if err != nil && !unreadable(err) {
+		return nil, err
+	}
+	for _, l := range here {
+		in.seen[l.Target] = true
+		if err != nil {
+			in.faults = append(in.faults, "NotFoundError: Unable to read url, "+missing(l.Target))
+		}
+	}
+	if err != nil {
+		return nil, nil
+	}
+	c := newCrawl(in.step, tree, repo)
+	c.locations = here
+	if err := c.run(ctx); err != nil {
+		return nil, fmt.Errorf("read %s at %.7s: %w", repo.FullName(), repo.AppliedSHA, err)
+	}
+	for _, r := range c.changed {
+		in.add(r)
+		more = append(more, externalLocations(r.File)...)
+	}
+	return more, nil
+}
+
+func missing(target string) string {
+	return "no matching files found for " + strings.Replace(target, "/blob/", "/tree/", 1)
+}
+
+// add takes a file into the result, and tells what is wrong with it.
+func (in *inspection) add(r fileResult) {
+	slices.SortStableFunc(r.declarations, func(a, b entity.Declaration) int { return a.Document - b.Document })
+	for _, items := range append(sorted(r.rejected), r.homeless) {
+		for _, item := range items {
+			in.faults = append(in.faults, item.Message)
+		}
+	}
+	for _, d := range r.Diagnostics {
+		switch d.Rule {
+		case "target-not-allowed":
+			in.faults = append(in.faults, "Error: "+d.Message)
+		case "duplicate-entity":
+			in.faults = append(in.faults, "Error: Duplicate nested entity: "+d.Ref)
+		}
+	}
+	for _, d := range r.declarations {
+		if in.refs[d.Ref] {
+			in.faults = append(in.faults, "Error: Duplicate nested entity: "+d.Ref)
+		}
+		in.refs[d.Ref] = true
+	}
+	in.results = append(in.results, r)
+}
+
+func sorted(m map[string][]entity.StatusItem) (all [][]entity.StatusItem) {
+	var refs []string
+	for ref := range m {
+		refs = append(refs, ref)
+	}
+	slices.Sort(refs)
+	for _, ref := range refs {
+		all = append(all, m[ref])
+	}
+	return all
+}
+
+// open looks at a repository that need not be known.
+func (s *Step) open(ctx context.Context, n githubapp.Name) (Tree, storage.Repository, error) {
+	if !configured(s.github, n.Host) {
+		return nil, storage.Repository{}, githubapp.ErrNotFound
+	}
+	tree, err := s.github.Open(ctx, n, nil)
+	if err != nil {
+		return nil, storage.Repository{}, err
+	}
+	return tree, storage.Repository{
+		ID: tree.Facts().ID, Host: n.Host, Owner: tree.Facts().Owner, Name: tree.Facts().Name,
+		HTMLURL: strings.TrimSuffix(tree.Facts().URL, "/"), DefaultBranch: tree.Facts().DefaultBranch, AppliedSHA: tree.Facts().Head,
+	}, nil
+}
+
+func unreadable(err error) bool {
+	return errors.Is(err, githubapp.ErrNotFound) || errors.Is(err, githubapp.ErrNoBranch)
+}
+
+func newCrawl(s *Step, tree Tree, repo storage.Repository) *crawl {
+	return &crawl{
+		step: s, tree: tree, repo: repo, stored: map[string]storage.File{}, seen: map[string]bool{}, roots: map[string][]storage.Root{},
+	}
+}
+
+// Analyze finds the catalog files of a repository at its default branch, and
+// what is in them (contract catalog 4.15). filename is looked for in every
+// folder; without one the files are those of the catalog pattern. readable is
+// false when GitHub does not show the repository.
+func (s *Step) Analyze(ctx context.Context, host, owner, name, filename string) (found []location.Found, readable bool, err error) {
+	tree, repo, err := s.open(ctx, githubapp.Name{Host: host, Owner: owner, Name: name})
+	if err != nil {
+		if unreadable(err) {
+			err = nil
+		}
+		return nil, false, err
+	}
+	glob := s.cfg.Pattern(host, repo.Owner)
+	if filename != "" {
+		glob = "**/" + strings.TrimPrefix(filename, "/")
+	}
+	pattern, err := match.Compile(glob)
+	if err != nil {
+		return nil, true, &location.InvalidError{Message: fmt.Sprintf("The catalogFilename cannot be matched: %s", err)}
+	}
+	c := newCrawl(s.bounded(), tree, repo)
+	paths, plain, err := c.expand(ctx, pattern)
+	if err != nil {
+		return nil, true, err
+	}
+	for _, p := range paths {
+		if _, ignored := match.Ignored(p); ignored && !plain || plain && !c.found(ctx, p) {
+			continue
+		}
+		u := fileURL(repo, "blob", p)
+		c.locations = append(c.locations, storage.Location{Type: "url", Target: u, Path: p, Origin: "url:" + u})
+	}
+	if err := c.run(ctx); err != nil {
+		return nil, true, fmt.Errorf("read %s at %.7s: %w", repo.FullName(), repo.AppliedSHA, err)
+	}
+	known, err := s.store.Files(ctx, repo.ID)
+	if err != nil {
+		return nil, true, err
+	}
+	registered := byPath(known)
+	for _, r := range c.changed {
+		slices.SortStableFunc(r.declarations, func(a, b entity.Declaration) int { return a.Document - b.Document })
+		target := strings.TrimPrefix(r.Origin, "url:")
+		path, _ := repoPath(repo, target)
+		_, is := registered[path]
+		for _, d := range r.declarations {
+			found = append(found, location.Found{Target: target, Registered: is, Entity: d.JSON})
+		}
+	}
+	return found, true, nil
+}
+
+// Validate processes one entity as if target were its file, and stores nothing
+// (contract catalog 4.16). What its placeholders and, for a Location, its
+// targets name is read through GitHub.
+func (s *Step) Validate(ctx context.Context, raw json.RawMessage, target string) ([]*entity.Error, error) {
+	doc, err := descriptor.ParseEntity(raw, s.cfg.Limits)
+	if err != nil {
+		return []*entity.Error{{Name: "InputError", Message: err.Error()}}, nil
+	}
+	b := s.bounded()
+	src := descriptor.Source{URL: target, Origin: "url:" + target, Hosts: s.github.Hosts()}
+	if src.Read, err = b.reader(ctx, doc.Inputs(src), target); err != nil {
+		return nil, err
+	}
+	res := doc.Process(src)
+	if res.Verdict != descriptor.VerdictAccepted {
+		return res.Errors, nil
+	}
+	r := fileResult{rejected: map[string][]entity.StatusItem{}}
+	if c := newCrawl(b, nil, storage.Repository{}); !c.owned(&r, res) {
+		return []*entity.Error{r.rejected[res.Ref][0].Error}, nil
+	}
+	return b.validateTargets(ctx, res.Targets)
+}
+
+// reader reads the inputs of an entity that is said to lie at target. Like in a
+// refresh, only its own repository is ever read.
+func (s *Step) reader(ctx context.Context, urls []string, target string) (func(string) ([]byte, error), error) {
+	nothing := func(u string) ([]byte, error) { return nil, descriptor.NotFound(u) }
+	l, ok := location.Parse(target)
+	if len(urls) == 0 || !ok {
+		return nothing, nil
+	}
+	tree, repo, err := s.open(ctx, githubapp.Name{Host: l.Host, Owner: l.Owner, Name: l.Repo})
+	if err != nil {
+		if unreadable(err) {
+			err = nil
+		}
+		return nothing, err
+	}
+	c := newCrawl(s, tree, repo)
+	paths := map[string]string{}
+	var wanted []string
+	for _, u := range urls {
+		if p, inside := repoPath(repo, u); inside {
+			paths[u] = p
+			wanted = append(wanted, p)
+		}
+	}
+	in, err := c.readInputs(ctx, wanted)
+	return func(u string) ([]byte, error) {
+		path, inside := paths[u]
+		return in.body(u, path, inside)
+	}, err
+}
+
+// validateTargets says which targets of a Location cannot be read.
+func (s *Step) validateTargets(ctx context.Context, targets []string) ([]*entity.Error, error) {
+	var queue []storage.Location
+	var out []*entity.Error
+	for _, target := range targets {
+		l, err := location.Check("url", target, s.github.Hosts())
+		if err != nil {
+			out = append(out, &entity.Error{Name: "InputError", Message: err.Error()})
+			continue
+		}
+		queue = append(queue, l)
+	}
+	in := &inspection{step: s, seen: map[string]bool{}, refs: map[string]bool{}}
+	if err := in.follow(ctx, queue); err != nil {
+		return nil, err
+	}
+	for _, f := range in.faults {
+		name, message, _ := strings.Cut(f, ": ")
+		out = append(out, &entity.Error{Name: name, Message: message})
+	}
+	return out, nil
+}
