@@ -34,6 +34,7 @@ const (
 	// moves nothing. maxLooking bounds the looks of all that wait.
 	lookEvery  = 50 * time.Millisecond
 	looksLate  = 250 * time.Millisecond
+	lookTakes  = time.Second
 	maxLooking = 4
 )
 
@@ -67,17 +68,17 @@ func (a *API) await(w http.ResponseWriter, r *http.Request, p params) error {
 		w.Header().Set("Retry-After", "1")
 		return respond.Unavailable("More than %d requests are waiting for the catalog already", maxWaiting)
 	}
-	ctx, cancel := context.WithTimeout(r.Context(), want.wait)
+	// A look at the store that began in time may end, so that wait=0 gets an answer too.
+	ctx, cancel := context.WithTimeout(r.Context(), want.wait+lookTakes)
 	defer cancel()
+	within, over := context.WithTimeout(ctx, want.wait)
+	defer over()
 	state := ""
-	err = a.view.WaitRevision(ctx, want.revision)
+	err = a.view.WaitRevision(within, want.revision)
 	if err == nil && want.commit != "" {
-		state, err = a.awaitCommit(ctx, want.commit)
+		state, err = a.awaitCommit(ctx, within, want.commit)
 	}
-	switch {
-	case err == nil, r.Context().Err() != nil:
-		return err
-	case !errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil:
+	if !errors.Is(err, context.DeadlineExceeded) || r.Context().Err() != nil {
 		return err
 	}
 	w.Header().Set("Retry-After", "1")
@@ -121,27 +122,25 @@ func preferredWait(h http.Header) time.Duration {
 	return defaultWait
 }
 
-// awaitCommit waits until reads see what a commit led to; state says, when they
-// do not, how far it came.
-func (a *API) awaitCommit(ctx context.Context, sha string) (state string, err error) {
+// awaitCommit waits, within one context and asking the store under the other,
+// until reads see what a commit led to; state says how far that came if they do
+// not.
+func (a *API) awaitCommit(ctx, within context.Context, sha string) (state string, err error) {
 	for {
 		seen := a.view.Revision()
-		revision, now, err := a.look(ctx, sha)
+		revision, state, err := a.look(ctx, sha)
 		switch {
-		case err != nil && ctx.Err() != nil && state != "":
-			return state, ctx.Err() // what the look before found is still the best to say
 		case err != nil:
-			return "no time was left to look for it", err
-		case now == "":
-			return "its delivery is done, the view is not there yet", a.view.WaitRevision(ctx, revision)
+			return "the database does not answer", err
+		case state == "":
+			return "its delivery is done, this replica does not show it yet", a.view.WaitRevision(within, revision)
 		}
-		state = now
-		pause(ctx, lookEvery)
-		step, cancel := context.WithTimeout(ctx, looksLate-lookEvery)
+		pause(within, lookEvery)
+		step, cancel := context.WithTimeout(within, looksLate-lookEvery)
 		_ = a.view.WaitRevision(step, seen+1) // moved or not, it is time to look
 		cancel()
-		if ctx.Err() != nil {
-			return state, ctx.Err()
+		if within.Err() != nil {
+			return state, within.Err()
 		}
 	}
 }
