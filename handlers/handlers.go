@@ -30,6 +30,9 @@ type Deps struct {
 	Store    storage.Store
 	View     *view.View
 	Replayer callboard.Replayer
+	Remover  catalog.Remover
+	// Closing is closed when the process begins to stop: streams end then.
+	Closing <-chan struct{}
 	// Webhook takes GitHub's deliveries; it checks them and bounds them itself.
 	Webhook http.Handler
 	// Metrics is filled by the handlers too, and shown at /metrics.
@@ -94,7 +97,8 @@ var largeBodies = map[string]bool{
 func routes(d Deps) []route {
 	cat := catalog.New(d.View, d.Store)
 	loc := catalog.NewLocations(cat, d.Locations)
-	own := callboard.New(d.Store, d.View, d.Replayer, d.Version, time.Now)
+	own := callboard.New(d.Store, d.View, d.Replayer, d.Version, time.Now, d.Closing)
+	removal := catalog.NewRemoval(cat, d.Remover)
 	op := ops.New(d.Store, d.View, d.Metrics, d.Version, d.Log)
 	c := respond.Adapter{Log: d.Log, Mount: catalogMount}.Handler
 	o := respond.Adapter{Log: d.Log, Mount: callboardMount}.Handler
@@ -108,6 +112,11 @@ func routes(d Deps) []route {
 		{"GET", "/api/catalog/entities/by-name/{kind}/{namespace}/{name}", entityRead, c(cat.EntityByName)},
 		{"GET", "/api/catalog/entities/by-name/{kind}/{namespace}/{name}/ancestry", entityRead, c(cat.EntityAncestry)},
 		{"GET", "/api/catalog/entities/by-uid/{uid}", entityRead, c(cat.EntityByUID)},
+		{"DELETE", "/api/catalog/entities/by-uid/{uid}", entityDelete, c(removal.DeleteEntity)},
+		{"POST", "/api/catalog/refresh", entityRefresh, c(cat.RefreshEntity)},
+		{"GET", "/api/catalog/entities/unprocessed/failed", entityRead, c(cat.Unprocessed("failed"))},
+		{"GET", "/api/catalog/entities/unprocessed/pending", entityRead, c(cat.Unprocessed("pending"))},
+		{"DELETE", "/api/catalog/entities/unprocessed/delete/{entity_id}", entityDelete, c(removal.DeleteUnprocessed)},
 		{"POST", "/api/catalog/entities/by-refs", entityRead, c(cat.EntitiesByRefs)},
 		{"GET", "/api/catalog/entity-facets", entityRead, c(cat.EntityFacets)},
 		{"POST", "/api/catalog/entity-facets", entityRead, c(cat.EntityFacetsByPredicate)},
@@ -131,7 +140,12 @@ func routes(d Deps) []route {
 		{"GET", "/api/callboard/repositories", read, o(own.Repositories)},
 		{"GET", "/api/callboard/repositories/{owner}/{name}", read, o(own.Repository)},
 		{"POST", "/api/callboard/repositories/{owner}/{name}/refresh", change, o(own.Refresh)},
+		{"GET", "/api/callboard/entities/{kind}/{namespace}/{name}", read, o(own.Source)},
 		{"GET", "/api/callboard/entities/{kind}/{namespace}/{name}/history", read, o(own.History)},
+		{"GET", "/api/callboard/changes", read, o(own.Changes)},
+		{"GET", "/api/callboard/diagnostics", read, o(own.Diagnostics)},
+		{"GET", "/api/callboard/conflicts", read, o(own.Conflicts)},
+		{"GET", "/api/callboard/freshness", read, o(own.Freshness)},
 
 		// GitHub (contract catalog 5.6); the second path is the short one. All
 		// methods, because the webhook handler has words for the wrong ones.

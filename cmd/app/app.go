@@ -122,9 +122,10 @@ func (a *App) setup(ctx context.Context, opts Options) error {
 		return fmt.Errorf("backend.listen: %w", err)
 	}
 	a.cleanup = append(a.cleanup, func() error { _ = a.listener.Close(); return nil })
+	closing := make(chan struct{})
 	a.server = &http.Server{
 		Handler: handlers.New(handlers.Deps{
-			Store: a.store, View: a.view, Replayer: a.inbox, Webhook: hook, Metrics: metrics,
+			Store: a.store, View: a.view, Replayer: a.inbox, Remover: step, Closing: closing, Webhook: hook, Metrics: metrics,
 			Log: a.log, Version: opts.Version, Access: accessConfig(cfg.Auth),
 			Locations: catalog.LocationConfig{
 				Hosts: github.Hosts(), Conflict: location.OnConflict(cfg.Catalog.LocationConflict),
@@ -136,6 +137,7 @@ func (a *App) setup(ctx context.Context, opts Options) error {
 		MaxHeaderBytes:    64 << 10, // a filter may be long, and its cost grows with it
 		ErrorLog:          slog.NewLogLogger(a.log.Handler(), slog.LevelDebug),
 	}
+	a.server.RegisterOnShutdown(func() { close(closing) })
 	return nil
 }
 

@@ -86,5 +86,11 @@ func (r *recorder) Write(b []byte) (int, error) {
 	return n, err
 }
 
+// Flush lets streams through; compression looks for it here.
+func (r *recorder) Flush() {
+	r.wrote = true
+	_ = http.NewResponseController(r.ResponseWriter).Flush() // the next write fails, if this did
+}
+
 // Unwrap gives http.ResponseController the writer beneath.
 func (r *recorder) Unwrap() http.ResponseWriter { return r.ResponseWriter }

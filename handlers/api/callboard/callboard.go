@@ -31,11 +31,14 @@ type API struct {
 	replayer Replayer
 	version  string
 	now      func() time.Time
+
+	streaming streaming
 }
 
-// New makes the API. now is the clock, time.Now in the program.
-func New(store storage.Store, v *view.View, replayer Replayer, version string, now func() time.Time) *API {
-	return &API{store: store, view: v, replayer: replayer, version: version, now: now}
+// New makes the API. now is the clock, time.Now in the program; streams end when
+// closing is closed, nil never.
+func New(store storage.Store, v *view.View, replayer Replayer, version string, now func() time.Time, closing <-chan struct{}) *API {
+	return &API{store: store, view: v, replayer: replayer, version: version, now: now, streaming: newStreaming(closing)}
 }
 
 // Items is the shape of every list.

@@ -176,11 +176,11 @@ func (a *API) addLost(ctx context.Context, repo storage.Repository, out *Reposit
 	for _, w := range winners {
 		byRef[w.Ref] = w
 	}
-	names := map[int64]string{repo.ID: repo.FullName()}
+	rs := a.repositories()
 	for _, c := range claims {
 		lost := LostClaim{Ref: c.Ref, Path: c.Path, Line: c.Line, Since: utc(c.Since)}
 		if w, ok := byRef[c.Ref]; ok {
-			if lost.WinnerRepository, err = a.nameOf(ctx, w.RepositoryID, names); err != nil {
+			if lost.WinnerRepository, err = rs.name(ctx, w.RepositoryID); err != nil {
 				return err
 			}
 			lost.WinnerPath = w.Path
@@ -190,44 +190,12 @@ func (a *API) addLost(ctx context.Context, repo storage.Repository, out *Reposit
 	return nil
 }
 
-func (a *API) nameOf(ctx context.Context, id int64, known map[int64]string) (string, error) {
-	if name, ok := known[id]; ok {
-		return name, nil
-	}
-	repo, err := a.store.Repository(ctx, id)
-	if err != nil && !errors.Is(err, storage.ErrNotFound) {
-		return "", err
-	}
-	if err == nil {
-		known[id] = repo.FullName()
-	}
-	return known[id], nil
-}
-
-// addMessages finds the refreshes that are not done, under both keys that a
-// repository can have, also those that are due later and those given up, and
-// takes the heads that they tell of into account.
+// addMessages finds the refreshes that are not done, also those that are due
+// later and those given up, and takes the heads that they tell of into account.
 func (a *API) addMessages(ctx context.Context, repo storage.Repository, out *RepositoryDetail) error {
-	byID := event.RefreshOf(repo)
-	byName := byID
-	byName.RepositoryID = 0
-	keys := []string{event.RefreshKey(byID), event.RefreshKey(byName)}
-	var waiting []storage.Message
-	for _, key := range keys {
-		msgs, err := a.store.PendingMessages(ctx, event.TopicRefresh, key, a.now().AddDate(100, 0, 0))
-		if err != nil {
-			return err
-		}
-		waiting = append(waiting, msgs...)
-	}
-	parked, err := a.store.ParkedMessages(ctx, searchedParked)
+	waiting, err := a.store.UndoneMessages(ctx, event.TopicRefresh, refreshKeys(repo)...)
 	if err != nil {
 		return err
-	}
-	for _, m := range parked {
-		if m.Topic == event.TopicRefresh && slices.Contains(keys, m.Key) {
-			waiting = append(waiting, m)
-		}
 	}
 	for _, m := range waiting {
 		out.Messages = append(out.Messages, newMessage(m))

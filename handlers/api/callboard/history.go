@@ -2,12 +2,10 @@ package callboard
 
 import (
 	"net/http"
-	"strings"
 	"time"
 
 	"github.com/callboard/callboard/handlers/respond"
 	"github.com/callboard/callboard/storage"
-	"github.com/callboard/callboard/storage/view"
 )
 
 // Change is one step in the life of an entity.
@@ -23,6 +21,13 @@ type Change struct {
 	Fields []storage.FieldChange `json:"fields"`
 }
 
+// Changes is the life of an entity.
+type Changes struct {
+	Items []Change `json:"items"`
+	// Source is where it is declared, while it is served.
+	Source *Claim `json:"source,omitempty"`
+}
+
 // History is GET entities/{kind}/{namespace}/{name}/history?limit=, newest
 // first. An entity that is gone keeps its history.
 func (a *API) History(w http.ResponseWriter, r *http.Request) error {
@@ -34,27 +39,38 @@ func (a *API) History(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	ref := strings.ToLower(r.PathValue("kind") + ":" + r.PathValue("namespace") + "/" + r.PathValue("name"))
+	ref := refOf(r)
 	changes, err := a.store.History(r.Context(), ref, limit)
 	if err != nil {
 		return err
 	}
-	if len(changes) == 0 {
-		var served bool
-		a.view.Read(func(s *view.Snapshot) { served = s.ByRef(ref) != nil })
-		if !served {
-			return respond.NotFound("No entity %s, now or before", ref)
-		}
+	found, err := a.store.Entities(r.Context(), []string{ref})
+	if err != nil {
+		return err
 	}
-	var out []Change
+	if len(changes)+len(found) == 0 {
+		return respond.NotFound("No entity %s, now or before", ref)
+	}
+	out := Changes{Items: []Change{}}
 	for _, c := range changes {
-		fields := c.Fields
-		if fields == nil {
-			fields = []storage.FieldChange{}
-		}
-		out = append(out, Change{
-			Revision: c.Revision, Ref: c.Ref, UID: c.UID, What: c.What, At: c.At.UTC(), Cause: c.Cause, Fields: fields,
-		})
+		out.Items = append(out.Items, newChange(c))
 	}
-	return respond.JSON(w, http.StatusOK, items(out))
+	if len(found) > 0 {
+		claim, err := a.repositories().claim(r.Context(), found[0].Claim)
+		if err != nil {
+			return err
+		}
+		out.Source = &claim
+	}
+	return respond.JSON(w, http.StatusOK, out)
+}
+
+func newChange(c storage.Change) Change {
+	fields := c.Fields
+	if fields == nil {
+		fields = []storage.FieldChange{}
+	}
+	return Change{
+		Revision: c.Revision, Ref: c.Ref, UID: c.UID, What: c.What, At: c.At.UTC(), Cause: c.Cause, Fields: fields,
+	}
 }

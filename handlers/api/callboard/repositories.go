@@ -48,6 +48,9 @@ type Repository struct {
 	// Error is why the last refresh failed.
 	Error   string    `json:"error,omitempty"`
 	ErrorAt time.Time `json:"errorAt,omitzero"`
+	// VerifiedAt is when GitHub last confirmed the head, also if nothing had
+	// changed; right to the minute.
+	VerifiedAt time.Time `json:"verifiedAt,omitzero"`
 }
 
 func newRepository(r storage.Repository, now time.Time) Repository {
@@ -56,7 +59,7 @@ func newRepository(r storage.Repository, now time.Time) Repository {
 		Visibility: r.Visibility, Archived: r.Archived, Fork: r.Fork, Topics: r.Topics,
 		InstallationID: r.InstallationID, Discovered: r.Discovered, State: r.State,
 		Applied: r.AppliedSHA, AppliedAt: utc(r.AppliedAt), Head: r.HeadSHA, HeadAt: utc(r.HeadAt),
-		Error: r.Error, ErrorAt: utc(r.ErrorAt),
+		Error: r.Error, ErrorAt: utc(r.ErrorAt), VerifiedAt: utc(r.VerifiedAt),
 		Behind: r.HeadSHA != "" && r.HeadSHA != r.AppliedSHA && r.State != storage.RepositoryRemoved,
 	}
 	end := r.AppliedAt
@@ -107,19 +110,22 @@ func (a *API) Repositories(w http.ResponseWriter, r *http.Request) error {
 	return respond.JSON(w, http.StatusOK, items(out))
 }
 
-// repository finds the one that a path names. Without ?host= it may be on any
-// host; an active one is preferred.
+// repository finds the one that a path names.
 func (a *API) repository(r *http.Request, host string) (storage.Repository, error) {
-	owner, name := r.PathValue("owner"), r.PathValue("name")
+	return a.findRepository(r.Context(), host, r.PathValue("owner"), r.PathValue("name"))
+}
+
+// findRepository looks on any host without one; an active one is preferred.
+func (a *API) findRepository(ctx context.Context, host, owner, name string) (storage.Repository, error) {
 	missing := respond.NotFound("No repository %s/%s", owner, name)
 	if host != "" {
-		repo, err := a.store.RepositoryByName(r.Context(), host, owner, name)
+		repo, err := a.store.RepositoryByName(ctx, host, owner, name)
 		if errors.Is(err, storage.ErrNotFound) {
 			return repo, missing
 		}
 		return repo, err
 	}
-	list, err := a.store.Repositories(r.Context())
+	list, err := a.store.Repositories(ctx)
 	if err != nil {
 		return storage.Repository{}, err
 	}

@@ -1,0 +1,186 @@
+package callboard
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/callboard/callboard/handlers/respond"
+	"github.com/callboard/callboard/storage"
+	"github.com/callboard/callboard/storage/entity"
+)
+
+// Diagnostic says what is wrong with a place of a file, and whose it is.
+type Diagnostic struct {
+	Repository   string `json:"repository"`
+	RepositoryID int64  `json:"repositoryId"`
+	Host         string `json:"host,omitempty"`
+	entity.Diagnostic
+	// URL shows the line at the commit that was read.
+	URL string `json:"url,omitempty"`
+	// Owner owns the entity concerned; without one, the first entity of the
+	// repository that has an owner.
+	Owner string `json:"owner,omitempty"`
+}
+
+// Diagnostics is a page of them. The first page counts all pages.
+type Diagnostics struct {
+	Page[Diagnostic]
+	Totals *Totals `json:"totals,omitempty"`
+}
+
+// Totals counts what a filter chose.
+type Totals struct {
+	Count      int                     `json:"count"`
+	BySeverity map[entity.Severity]int `json:"bySeverity"`
+	ByRule     map[string]int          `json:"byRule"`
+}
+
+// diagnosticsAfter is the key of a cursor. Stored diagnostics come first, those
+// that are worked out from the catalog as it is after them, by ref.
+type diagnosticsAfter struct {
+	storage.DiagnosticKey
+	Ref string
+}
+
+var severities = []entity.Severity{entity.SeverityError, entity.SeverityWarning, entity.SeverityInfo}
+
+// Diagnostics is GET diagnostics?repository=&host=&owner=&ref=&rule=&severity=&limit=&cursor=:
+// what is wrong with the files that were read, never good ones included.
+func (a *API) Diagnostics(w http.ResponseWriter, r *http.Request) error {
+	q, err := readQuery(r, "repository", "host", "owner", "ref", "rule", "severity", "limit", "cursor")
+	if err != nil {
+		return err
+	}
+	filter, err := a.diagnosticFilter(r.Context(), q)
+	if err != nil {
+		return err
+	}
+	after, err := readCursor[diagnosticsAfter](q)
+	if err != nil {
+		return err
+	}
+	out, err := a.diagnosticPage(r.Context(), q, filter, after)
+	if err != nil {
+		return err
+	}
+	if q.Get("cursor") == "" {
+		if out.Totals, err = a.totals(r.Context(), filter); err != nil {
+			return err
+		}
+	}
+	return respond.JSON(w, http.StatusOK, out)
+}
+
+func (a *API) diagnosticFilter(ctx context.Context, q url.Values) (f storage.DiagnosticFilter, err error) {
+	if f.Limit, err = readLimit(q); err != nil {
+		return f, err
+	}
+	f.Rule, f.Severity = q.Get("rule"), entity.Severity(q.Get("severity"))
+	if f.Severity != "" && !slices.Contains(severities, f.Severity) {
+		return f, respond.Input("Unknown severity '%s', expected one of %v", f.Severity, severities)
+	}
+	if f.Ref, err = readRef(q, "ref", ""); err != nil {
+		return f, err
+	}
+	if f.Owner, err = readRef(q, "owner", entity.KindGroup); err != nil {
+		return f, err
+	}
+	f.RepositoryID, err = a.readRepository(ctx, q)
+	return f, err
+}
+
+// readRef reads a parameter as a full ref in lower case, "" without it.
+func readRef(q url.Values, name, defaultKind string) (string, error) {
+	given := q.Get(name)
+	if given == "" {
+		return "", nil
+	}
+	ref, err := entity.ParseRef(given, defaultKind, "")
+	if err != nil {
+		return "", respond.Input("Query parameter '%s': %s", name, err)
+	}
+	return ref.String(), nil
+}
+
+// readRepository finds the repository that ?repository=owner/name&host= names, 0 without it.
+func (a *API) readRepository(ctx context.Context, q url.Values) (int64, error) {
+	given := q.Get("repository")
+	if given == "" {
+		return 0, nil
+	}
+	owner, name, ok := strings.Cut(given, "/")
+	if !ok || owner == "" || name == "" {
+		return 0, respond.Input("Query parameter 'repository' must be owner/name")
+	}
+	repo, err := a.findRepository(ctx, q.Get("host"), owner, name)
+	return repo.ID, err
+}
+
+func (a *API) diagnosticPage(ctx context.Context, q url.Values, f storage.DiagnosticFilter, after diagnosticsAfter) (out Diagnostics, err error) {
+	out.Items = []Diagnostic{}
+	var found []storage.FileDiagnostic
+	limit := f.Limit
+	if after.Ref == "" {
+		f.After, f.Limit = after.DiagnosticKey, limit+1
+		if found, err = a.store.Diagnostics(ctx, f); err != nil {
+			return out, err
+		}
+		if len(found) > limit {
+			found = found[:limit]
+			out.NextCursor = writeCursor(q, diagnosticsAfter{DiagnosticKey: found[limit-1].Key()})
+		}
+	}
+	if len(found) < limit {
+		orphans, more, err := a.unowned(ctx, f, after.Ref, limit-len(found))
+		if err != nil {
+			return out, err
+		}
+		found = append(found, orphans...)
+		if more {
+			out.NextCursor = writeCursor(q, diagnosticsAfter{Ref: found[len(found)-1].Ref})
+		}
+	} else if out.NextCursor == "" && len(found) > 0 {
+		// The page is full of stored ones; whether there are others is the next one's to say.
+		if orphans, _, err := a.unowned(ctx, f, "", 1); err != nil {
+			return out, err
+		} else if len(orphans) > 0 {
+			out.NextCursor = writeCursor(q, diagnosticsAfter{DiagnosticKey: found[len(found)-1].Key()})
+		}
+	}
+	rs := a.repositories()
+	for _, d := range found {
+		place, err := rs.place(ctx, d.RepositoryID, d.Path, d.Document, d.Line, d.Commit)
+		if err != nil {
+			return out, err
+		}
+		out.Items = append(out.Items, Diagnostic{
+			Repository: place.Repository, RepositoryID: place.RepositoryID, Host: place.Host,
+			Diagnostic: d.Diagnostic, URL: place.URL, Owner: d.Owner,
+		})
+	}
+	return out, nil
+}
+
+func (a *API) totals(ctx context.Context, f storage.DiagnosticFilter) (*Totals, error) {
+	counts, err := a.store.CountDiagnostics(ctx, f)
+	if err != nil {
+		return nil, err
+	}
+	unowned, err := a.unownedRefs(ctx, f)
+	if err != nil {
+		return nil, err
+	}
+	if len(unowned) > 0 {
+		counts = append(counts, storage.DiagnosticCount{Severity: entity.SeverityWarning, Rule: ruleOwnerUnknown, Count: len(unowned)})
+	}
+	out := &Totals{BySeverity: map[entity.Severity]int{}, ByRule: map[string]int{}}
+	for _, c := range counts {
+		out.Count += c.Count
+		out.BySeverity[c.Severity] += c.Count
+		out.ByRule[c.Rule] += c.Count
+	}
+	return out, nil
+}
