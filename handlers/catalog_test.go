@@ -52,6 +52,16 @@ func TestCatalogAnswers(t *testing.T) {
 		{"no refs", "POST", "/entities/by-refs", `{"entityRefs":[]}`, `{"items":[]}`},
 		{"example of 4.17", "GET", "/entity-facets?facet=kind&facet=metadata.tags&filter=relations.ownedby=group:default/team-a", "",
 			`{"facets":{"kind":[{"value":"API","count":1},{"value":"Component","count":2}],"metadata.tags":[{"value":"go","count":2},{"value":"java","count":1}]}}`},
+		{"facets by predicate", "POST", "/entity-facets", `{"facets":["kind","metadata.tags","none"],"query":{"$not":{"kind":"api"}},"else":1}`,
+			`{"facets":{"kind":[{"value":"Component","count":4}],"metadata.tags":[{"value":"go","count":2},{"value":"java","count":2}],"none":[]}}`},
+		{"facets of everything", "POST", "/entity-facets", `{"facets":["kind"]}`, `{"facets":{"kind":[{"value":"API","count":1},{"value":"Component","count":4}]}}`},
+		{"refs by predicate and filter", "POST", "/entities/by-refs?filter=kind=component", `{"entityRefs":["component:default/cart","component:default/web","api:default/cart-api"],"query":{"metadata.tags":{"$exists":true}},"fields":["kind"]}`,
+			`{"items":[{"kind":"Component"},null,null]}`},
+		{"refs by relation", "POST", "/entities/by-refs", `{"entityRefs":["component:default/cart","component:default/web"],"query":{"relations":{"$contains":{"type":"ownedBy","targetRef":"group:default/team-a"}}},"fields":["kind"]}`,
+			`{"items":[{"kind":"Component"},null]}`},
+		{"by-query, example of 4.9", "GET", "/entities/by-query?filter=kind=component&orderField=metadata.name,desc&limit=4&fields=metadata.name", "",
+			`{"items":[{"metadata":{"name":"web"}},{"metadata":{"name":"petstore"}},{"metadata":{"name":"checkout"}},{"metadata":{"name":"cart"}}],"totalItems":4,"pageInfo":{}}`},
+		{"array parameters with an index", "GET", "/entities?filter[0]=kind=api&filter[1]=metadata.name=web&fields[]=kind", "", `[{"kind":"API"},{"kind":"Component"}]`},
 		{"facets in any case, unknown ones empty", "GET", "/entity-facets?facet[]=KIND&facet=none&facet=relations.ownedBy&facet=metadata.tags.java", "",
 			`{"facets":{"KIND":[{"value":"API","count":1},{"value":"Component","count":4}],"none":[],"relations.ownedBy":[{"value":"group:default/team-a","count":3}],"metadata.tags.java":[{"value":"true","count":2}]}}`},
 	}
@@ -126,6 +136,16 @@ func TestCatalogErrors(t *testing.T) {
 		{"POST", "/entities/by-refs", `{"entityRefs":[],"query":"x"}`, 400, input, "request/body/query must be object"},
 		{"POST", "/entities/by-refs", `{"entityRefs":[],"query":null}`, 400, input, "request/body/query must be object"},
 		{"POST", "/entities/by-refs", `{"entityRefs":[],"query": []}`, 400, input, "request/body/query must be object"},
+		{"POST", "/entities/by-refs", `{"entityRefs":[` + strings.Repeat(`"",`, 5000) + `""]}`, 400, input, "Too many entityRefs, at most 5000 are supported in one call"},
+		{"POST", "/entities/by-refs", `{"entityRefs":[],"query":{"relations":{"$contains":{"a":1}}}}`, 400, input, "Invalid query: Validation error: a is unknown in $contains of relations, expected type and targetRef"},
+		{"POST", "/entity-facets", `{}`, 400, input, "Missing or empty facets parameter"},
+		{"POST", "/entity-facets", `{"facets":[]}`, 400, input, "Missing or empty facets parameter"},
+		{"POST", "/entity-facets", `{"facets":"kind"}`, 400, input, "request/body/facets must be array"},
+		{"POST", "/entity-facets", `{"facets":[1]}`, 400, input, "request/body/facets/0 must be string"},
+		{"POST", "/entity-facets", `{"facets":["kind"],"query":1}`, 400, input, "request/body/query must be object"},
+		{"POST", "/entity-facets", `{"facets":[` + strings.Repeat(`"a",`, 100) + `"a"]}`, 400, input, "Too many facets, at most 100 are supported in one call"},
+		{"POST", "/entity-facets?facet=kind", `{"facets":["kind"]}`, 400, input, "Unknown query parameter 'facet'"},
+		{"GET", "/entity-facets?" + strings.Repeat("facet=a&", 101), "", 400, input, "Too many facets, at most 100 are supported in one call"},
 		{"GET", "/entity-facets", "", 400, input, "request/query must have required property 'facet'"},
 		{"GET", "/entity-facets?facet=kind&limit=1", "", 400, input, "Unknown query parameter 'limit'"},
 	}
@@ -209,6 +229,7 @@ func TestUnknownRoutes(t *testing.T) {
 	tests := []struct{ method, path string }{
 		{"GET", "/api/catalog"}, {"GET", "/api/catalog/"}, {"GET", "/api/catalog/nothing"}, {"DELETE", "/api/catalog/entities"},
 		{"POST", "/api/catalog/entities"}, {"PUT", "/api/catalog/entities/by-refs"}, {"GET", "/api/catalog/entities/by-refs"},
+		{"PUT", "/api/catalog/entities/by-query"}, {"DELETE", "/api/catalog/entity-facets"}, {"POST", "/api/catalog/entities/by-name/component/default/cart/ancestry"},
 		{"GET", "/api/nothing"}, {"GET", "/api/callboard/nothing"}, {"GET", "/nothing"}, {"POST", "/"},
 		{"GET", "/api/catalog/entities/by-name/component/default"},
 		{"GET", "/api/catalog/entities/by-name/component//x"}, {"GET", "//api/catalog/entities"}, {"GET", "/api/catalog//entities"},
@@ -226,7 +247,7 @@ func TestHead(t *testing.T) {
 	f := setup(t, shop()...)
 	server := httptest.NewServer(f)
 	defer server.Close()
-	for path, status := range map[string]int{"/api/catalog/entities?limit=1": 200, "/api/catalog/entities/by-uid/none": 404} {
+	for path, status := range map[string]int{"/api/catalog/entities?limit=1": 200, "/api/catalog/entities/by-query": 200, "/api/catalog/entities/by-uid/c-1": 200, "/api/catalog/entities/by-uid/none": 404} {
 		res, err := http.Head(server.URL + path)
 		if err != nil {
 			t.Fatal(err)
@@ -242,7 +263,7 @@ func TestHead(t *testing.T) {
 func TestETag(t *testing.T) {
 	t.Parallel()
 	f := setup(t, shop()...)
-	paths := []string{"/api/catalog/entities?limit=1", "/api/catalog/entity-facets?facet=kind", "/api/catalog/entities/by-name/component/default/web"}
+	paths := []string{"/api/catalog/entities?limit=1", "/api/catalog/entity-facets?facet=kind", "/api/catalog/entities/by-name/component/default/web", "/api/catalog/entities/by-query?filter=kind=component&limit=1"}
 	tags := map[string]string{}
 	for _, p := range paths {
 		tags[p] = f.get(p).Header().Get("ETag")
