@@ -147,7 +147,7 @@ func (c *crawl) unchanged(w want, o githubapp.Object, objects map[string]githuba
 		!slices.Equal(f.Roots, c.roots[w.path]) {
 		return f, false
 	}
-	if f.Status == storage.FileBroken && f.BlobSHA == "" && c.lost == "" {
+	if c.lost == "" && slices.ContainsFunc(f.Diagnostics, func(d entity.Diagnostic) bool { return d.Rule == ruleUnreadable }) {
 		return f, false // the repository could not be read, and now it can
 	}
 	for in, sha := range f.Inputs {
@@ -166,7 +166,7 @@ func (c *crawl) refuse(w want, o githubapp.Object) (fileResult, bool) {
 	switch {
 	case c.lost != "":
 		f.Status, f.BlobSHA = storage.FileBroken, "" // to be read when it can be
-		d.Rule, d.Message = "repository-unreadable", "NotFoundError: Unable to read url, "+c.lost
+		d.Rule, d.Message = ruleUnreadable, "NotFoundError: Unable to read url, "+c.lost
 		d.Hint = "Check the name, and that the App is installed on the repository."
 	case w.branch != "":
 		f.Status = storage.FileBroken

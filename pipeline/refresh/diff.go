@@ -86,3 +86,7 @@ func short(raw json.RawMessage) json.RawMessage {
 func escapePointer(k string) string {
 	return strings.NewReplacer("~", "~0", "/", "~1").Replace(k)
 }
+
+// Differences lists the fields in which two entities differ as a history does,
+// for who compares before anything is stored.
+func Differences(before, after json.RawMessage) []storage.FieldChange { return diff(before, after) }

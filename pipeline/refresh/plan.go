@@ -257,11 +257,20 @@ func (s *Step) unseen(ctx context.Context, req request, stored storage.Repositor
 		}
 		return s.forget(ctx, req, stored)
 	}
-	if req.attempts < patience {
+	if req.attempts < req.patience(stored) {
 		return Plan{}, fmt.Errorf("%s: %w", stored.FullName(), githubapp.ErrNotFound)
 	}
 	return s.remember(ctx, req, stored, files,
 		"GitHub answers 404: the repository was deleted, or the App may not read it; its entities are kept")
+}
+
+// patience is short where nothing was read and somebody, who registered a
+// location, waits for what becomes of it.
+func (r request) patience(stored storage.Repository) int {
+	if r.cause.Reason == storage.ReasonLocation && stored.State != storage.RepositoryActive {
+		return 1
+	}
+	return patience
 }
 
 // commitCause names the commit that is applied. A push that led to another

@@ -13,6 +13,9 @@ import (
 	"github.com/callboard/callboard/storage"
 )
 
+// ruleUnreadable is the rule of files of which only the name is known.
+const ruleUnreadable = "repository-unreadable"
+
 // remember plans for a repository that cannot be read. What was read before
 // stays, so that an outage or a lost permission deletes nothing; but what
 // locations say is known without GitHub: a new one is shown with the reason why
