@@ -137,7 +137,7 @@ func TestCatalogErrors(t *testing.T) {
 		{"POST", "/entities/by-refs", `{"entityRefs":[],"query":null}`, 400, input, "request/body/query must be object"},
 		{"POST", "/entities/by-refs", `{"entityRefs":[],"query": []}`, 400, input, "request/body/query must be object"},
 		{"POST", "/entities/by-refs", `{"entityRefs":[` + strings.Repeat(`"",`, 5000) + `""]}`, 400, input, "Too many entityRefs, at most 5000 are supported in one call"},
-		{"POST", "/entities/by-refs", `{"entityRefs":[],"query":{"relations":{"$contains":{"a":1}}}}`, 400, input, "Invalid query: Validation error: a is unknown in $contains of relations, expected type and targetRef"},
+		{"POST", "/entities/by-refs", `{"entityRefs":[],"query":{"relations":{"$contains":{"a":1}}}}`, 400, input, "Invalid query: Validation error: \"a\" is unknown in $contains of relations, expected type and targetRef"},
 		{"POST", "/entity-facets", `{}`, 400, input, "Missing or empty facets parameter"},
 		{"POST", "/entity-facets", `{"facets":[]}`, 400, input, "Missing or empty facets parameter"},
 		{"POST", "/entity-facets", `{"facets":"kind"}`, 400, input, "request/body/facets must be array"},

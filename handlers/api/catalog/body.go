@@ -30,12 +30,12 @@ func readBody(r *http.Request) (body, error) {
 	if err != nil {
 		return nil, unread(err)
 	}
-	var value json.RawMessage
-	if err := json.Unmarshal(raw, &value); err != nil {
-		return nil, respond.Input("%s", err)
-	}
 	var b body
-	if err := json.Unmarshal(raw, &b); err != nil || b == nil {
+	err = json.Unmarshal(raw, &b)
+	if syntax, ok := errors.AsType[*json.SyntaxError](err); ok { // it comes before all other errors
+		return nil, respond.Input("%s", syntax)
+	}
+	if err != nil || b == nil {
 		return nil, respond.Input("request/body must be object")
 	}
 	return b, nil

@@ -7,7 +7,8 @@ package catalog
 
 import (
 	"context"
-	"fmt"
+	"encoding/binary"
+	"encoding/hex"
 	"net/http"
 	"strconv"
 	"time"
@@ -87,4 +88,8 @@ func (a *API) read(w http.ResponseWriter, r *http.Request, p params, fn func(s *
 // tag makes an ETag of a content digest. It is weak because compression changes
 // the bytes and not the meaning. It is a digest rather than the revision, so
 // that a database begun anew is never taken for the old one.
-func tag(digest uint64) string { return fmt.Sprintf(`W/"%016x"`, digest) }
+func tag(digest uint64) string {
+	var raw [8]byte
+	binary.BigEndian.PutUint64(raw[:], digest)
+	return string(append(hex.AppendEncode([]byte(`W/"`), raw[:]), '"'))
+}
