@@ -29,20 +29,41 @@ on an API that is compatible with Backstage's.
 
   callboard serve --config app-config.yaml   run the portal
   callboard lint .                           check descriptors as the server would
+  callboard diff                             what would this working tree change
+  callboard get components                   what the catalog has
+  callboard describe component:default/cart  where an entity comes from, and what happened to it
   callboard deliveries list                  what GitHub sent, and what became of it`,
 		SilenceUsage: true, SilenceErrors: true,
 	}
 	root.SetOut(stdout)
 	root.SetErr(stderr)
 	root.SetArgs(args)
-	root.AddCommand(serveCommand(), lintCommand(), deliveriesCommand(), versionCommand())
-	if err := root.ExecuteContext(ctx); err != nil {
-		if !errors.Is(err, errSilent) {
-			fmt.Fprintln(stderr, "callboard:", err)
-		}
-		return 1
+	root.AddCommand(serveCommand(), lintCommand(), getCommand(), describeCommand(), diffCommand(), refreshCommand(), deliveriesCommand(), versionCommand())
+	return exitCode(stderr, root.ExecuteContext(ctx))
+}
+
+// exitError ends with another exit code than 1.
+type exitError struct {
+	code int
+	err  error
+}
+
+func (e *exitError) Error() string { return e.err.Error() }
+
+func (e *exitError) Unwrap() error { return e.err }
+
+// exitCode tells an error and gives its exit code.
+func exitCode(stderr io.Writer, err error) int {
+	if err == nil {
+		return 0
 	}
-	return 0
+	if !errors.Is(err, errSilent) {
+		fmt.Fprintln(stderr, "callboard:", err)
+	}
+	if coded, ok := errors.AsType[*exitError](err); ok {
+		return coded.code
+	}
+	return 1
 }
 
 func versionCommand() *cobra.Command {

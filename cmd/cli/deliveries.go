@@ -1,14 +1,10 @@
 package cli
 
 import (
-	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"net/http"
 	"net/url"
-	"os"
 	"strconv"
 	"strings"
 	"time"
@@ -18,17 +14,16 @@ import (
 	"github.com/callboard/callboard/handlers/api/callboard"
 )
 
-// client asks a running Callboard.
-type client struct {
-	server string
-	json   bool
+// deliveries are the commands about what GitHub sent.
+type deliveries struct {
+	client
+	json bool
 }
 
+const deliveriesPath = "/api/callboard/deliveries"
+
 func deliveriesCommand() *cobra.Command {
-	c := &client{server: os.Getenv("CALLBOARD_URL")}
-	if c.server == "" {
-		c.server = "http://localhost:7007"
-	}
+	c := &deliveries{}
 	cmd := &cobra.Command{
 		Use:   "deliveries",
 		Short: "What GitHub sent, and what became of it",
@@ -36,13 +31,13 @@ func deliveriesCommand() *cobra.Command {
 		Args:  cobra.NoArgs,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.PersistentFlags().StringVar(&c.server, "server", c.server, "address of Callboard (or CALLBOARD_URL)")
+	c.flags(cmd.PersistentFlags())
 	cmd.PersistentFlags().BoolVar(&c.json, "json", false, "print JSON")
 	cmd.AddCommand(c.listCommand(), c.showCommand(), c.replayCommand())
 	return cmd
 }
 
-func (c *client) listCommand() *cobra.Command {
+func (c *deliveries) listCommand() *cobra.Command {
 	q := url.Values{}
 	var repository, state, event string
 	var limit int
@@ -59,7 +54,7 @@ func (c *client) listCommand() *cobra.Command {
 			}
 			q.Set("limit", strconv.Itoa(limit))
 			var page callboard.Items[callboard.Delivery]
-			if err := c.call(cmd.Context(), http.MethodGet, "deliveries?"+q.Encode(), &page); err != nil {
+			if err := c.get(cmd.Context(), deliveriesPath+"?"+q.Encode(), &page); err != nil {
 				return err
 			}
 			if c.json {
@@ -90,14 +85,14 @@ func printDeliveries(w io.Writer, ds []callboard.Delivery) error {
 	return table(w, []string{"RECEIVED", "STATE", "EVENT", "REPOSITORY", "COMMIT", "TOOK", "GUID", "WHAT"}, rows)
 }
 
-func (c *client) showCommand() *cobra.Command {
+func (c *deliveries) showCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "show GUID",
 		Short: "Show one delivery with its payload",
 		Args:  cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			var d callboard.Delivery
-			if err := c.call(cmd.Context(), http.MethodGet, "deliveries/"+url.PathEscape(args[0])+"?payload=true", &d); err != nil {
+			if err := c.get(cmd.Context(), segments(deliveriesPath, args[0])+"?payload=true", &d); err != nil {
 				return err
 			}
 			if c.json {
@@ -112,7 +107,7 @@ func (c *client) showCommand() *cobra.Command {
 	}
 }
 
-func (c *client) replayCommand() *cobra.Command {
+func (c *deliveries) replayCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "replay GUID...",
 		Short: "Do deliveries again, reading every file anew",
@@ -121,7 +116,7 @@ func (c *client) replayCommand() *cobra.Command {
 			var errs []error
 			for _, guid := range args {
 				var accepted callboard.Accepted
-				if err := c.call(cmd.Context(), http.MethodPost, "deliveries/"+url.PathEscape(guid)+"/replay", &accepted); err != nil {
+				if err := c.post(cmd.Context(), segments(deliveriesPath, guid, "replay"), nil, &accepted); err != nil {
 					errs = append(errs, err)
 					continue
 				}
@@ -134,35 +129,4 @@ func (c *client) replayCommand() *cobra.Command {
 			return errors.Join(errs...)
 		},
 	}
-}
-
-// call asks and decodes; an error answer is told in the server's words.
-func (c *client) call(ctx context.Context, method, path string, out any) error {
-	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
-	defer cancel()
-	server := strings.TrimSuffix(c.server, "/")
-	if !strings.Contains(server, "://") {
-		server = "http://" + server
-	}
-	req, err := http.NewRequestWithContext(ctx, method, server+"/api/callboard/"+path, nil)
-	if err != nil {
-		return err
-	}
-	res, err := http.DefaultClient.Do(req)
-	if err != nil {
-		return fmt.Errorf("ask Callboard (set --server or CALLBOARD_URL if it runs elsewhere): %w", err)
-	}
-	defer res.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(res.Body, 64<<20))
-	if err != nil {
-		return err
-	}
-	if res.StatusCode/100 != 2 {
-		var envelope struct{ Error struct{ Message string } }
-		if json.Unmarshal(body, &envelope) == nil && envelope.Error.Message != "" {
-			return errors.New(plain(envelope.Error.Message))
-		}
-		return fmt.Errorf("%s %s: %s", method, path, res.Status)
-	}
-	return json.Unmarshal(body, out)
 }

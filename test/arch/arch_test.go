@@ -85,7 +85,7 @@ func TestOneDoor(t *testing.T) {
 		"github.com/google/go-github":        {"pipeline/githubapp", "test/"},
 		"github.com/jackc/pgx":               {"storage/postgres", "test/"},
 		"modernc.org/sqlite":                 {"storage/sqlite"},
-		"go.yaml.in/yaml":                    {"pipeline/descriptor", "cmd/config"},
+		"go.yaml.in/yaml":                    {"pipeline/descriptor", "cmd/config", "cmd/cli"},
 		"testing":                            {"test/", "storage/storagetest"},
 		module + "storage/sqlite":            {"cmd/app", "test/"},
 		module + "storage/postgres":          {"cmd/app", "test/"},
