@@ -2,6 +2,7 @@ package view
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 
@@ -64,23 +65,37 @@ func ParseFields(params []string) (Fields, error) {
 	return fields, nil
 }
 
-var docs = sync.Pool{New: func() any { return new(jsondoc.Doc) }}
+// cuts hold the buffers of AppendJSON.
+var cuts = sync.Pool{New: func() any { return new(cut) }}
 
 // AppendJSON appends the entity with only these fields, in the entity's order.
 func (e *Entity) AppendJSON(dst []byte, fields Fields) []byte {
 	if fields == nil {
-		return append(dst, e.json...)
+		return e.appendWhole(dst)
 	}
-	doc := docs.Get().(*jsondoc.Doc)
-	defer docs.Put(doc)
-	if err := doc.Parse(e.json); err != nil {
+	c := cuts.Get().(*cut)
+	defer cuts.Put(c)
+	if fields.ownOnly() {
+		c.src = append(e.appendOwn(c.src[:0]), '}')
+	} else {
+		c.src = e.appendWhole(c.src[:0])
+	}
+	if err := c.doc.Parse(c.src); err != nil {
 		return append(dst, "{}"...) // cannot be: we made it
 	}
-	c := &cut{doc: doc, keep: make([]kept, doc.Len())}
+	c.keep = slices.Grow(c.keep[:0], c.doc.Len())[:c.doc.Len()]
+	clear(c.keep)
 	for _, path := range fields {
 		c.mark(0, path)
 	}
 	return c.append(dst, 0)
+}
+
+// ownOnly says that neither relations nor the status are chosen, which may be large.
+func (fields Fields) ownOnly() bool {
+	return !slices.ContainsFunc(fields, func(path string) bool {
+		return strings.HasPrefix(path, "relations") || strings.HasPrefix(path, "status")
+	})
 }
 
 // kept says what becomes of a node.
@@ -93,7 +108,8 @@ const (
 )
 
 type cut struct {
-	doc  *jsondoc.Doc
+	src  []byte
+	doc  jsondoc.Doc
 	keep []kept
 }
 

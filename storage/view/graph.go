@@ -22,8 +22,12 @@ type graph struct {
 type node struct {
 	ref string
 	id  uint32 // of the entity, 0 while there is none
-	// edges go out from here, sorted by type and target ref.
-	edges []edge
+	// edges go out from here, sorted by type and target ref. Entities that were
+	// rendered with them share them: then they are copied before they change.
+	edges  []edge
+	shared bool
+	// sum names the set of edges, whatever their order.
+	sum uint64
 	// uses counts the edges that lead here.
 	uses int
 }
@@ -110,7 +114,9 @@ func (g *graph) add(d declared) {
 		return
 	}
 	e := edge{typ: d.typ, target: d.target, count: 1}
+	d.source.unshare()
 	d.source.edges = slices.Insert(d.source.edges, i, e)
+	d.source.sum += e.hash()
 	d.target.uses++
 	g.changed(d.source, e, true)
 }
@@ -125,12 +131,30 @@ func (g *graph) remove(d declared) {
 		return
 	}
 	gone := *e
+	d.source.unshare()
+	d.source.sum -= gone.hash()
 	d.source.edges = slices.Delete(d.source.edges, i, i+1)
 	d.target.uses--
 	g.changed(d.source, gone, false)
 	g.prune(d.target)
 	g.prune(d.source)
 }
+
+// share gives away the edges, which must not be changed from then on.
+func (n *node) share() []edge {
+	n.shared = len(n.edges) > 0
+	return n.edges
+}
+
+func (n *node) unshare() {
+	if n.shared {
+		n.edges = append(make([]edge, 0, len(n.edges)+1), n.edges...)
+		n.shared = false
+	}
+}
+
+// hash is the edge's part of its node's sum.
+func (e edge) hash() uint64 { return hashString(e.typ.name)*31 ^ hashString(e.target.ref) }
 
 // hasKey says whether the node has an edge under the search key of t.
 func (n *node) hasKey(t *relationType) bool {

@@ -205,12 +205,14 @@ func fold(value []byte) (lower string, changed bool) {
 }
 
 // having appends the sets of all casings of a lower-case value.
-func (f *field) having(dst []idset, lower string) []idset {
-	if set, ok := f.values[lower]; ok {
+func (f *field) having(dst []idset, lower []byte) []idset {
+	if set, ok := f.values[string(lower)]; ok {
 		dst = append(dst, set)
 	}
-	for _, v := range f.folded[lower] {
-		dst = append(dst, f.values[v])
+	if len(f.folded) > 0 {
+		for _, v := range f.folded[string(lower)] {
+			dst = append(dst, f.values[v])
+		}
 	}
 	return dst
 }
@@ -252,7 +254,7 @@ func (ix *index) equal(key string, values []string) *roaring.Bitmap {
 	f := ix.fields[key]
 	for _, v := range values {
 		if f != nil {
-			sets = f.having(sets, v)
+			sets = f.having(sets, []byte(v))
 		}
 		if set, ok := ix.flags[key]; ok && v == "true" {
 			sets = append(sets, set)
@@ -260,6 +262,9 @@ func (ix *index) equal(key string, values []string) *roaring.Bitmap {
 	}
 	return union(sets)
 }
+
+// manySets is from where the ids of small sets are gathered in a plain bit list.
+const manySets = 16
 
 func union(sets []idset) *roaring.Bitmap {
 	switch len(sets) {
@@ -269,8 +274,21 @@ func union(sets []idset) *roaring.Bitmap {
 		return sets[0].bitmap()
 	}
 	all := roaring.New()
+	var bits []uint64
 	for _, s := range sets {
-		all.Or(s.bitmap())
+		if len(sets) < manySets || s.more != nil && s.more.many != nil {
+			all.Or(s.bitmap())
+			continue
+		}
+		s.each(func(id uint32) {
+			if word := int(id / 64); word >= len(bits) {
+				bits = append(bits, make([]uint64, word+1-len(bits))...)
+			}
+			bits[id/64] |= 1 << (id % 64)
+		})
+	}
+	if bits != nil {
+		all.Or(roaring.FromDense(bits, false))
 	}
 	return all
 }

@@ -29,7 +29,7 @@ type orders struct {
 }
 
 // get finds an order, or makes and keeps it.
-func (o *orders) get(field string, make func() *sorted) *sorted {
+func (o *orders) get(field string, sort func() *sorted) *sorted {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if found := o.made[field]; found != nil {
@@ -39,7 +39,7 @@ func (o *orders) get(field string, make func() *sorted) *sorted {
 		delete(o.made, o.age[0])
 		o.age = slices.Delete(o.age, 0, 1)
 	}
-	o.made[field] = make()
+	o.made[field] = sort()
 	o.age = append(o.age, field)
 	return o.made[field]
 }
@@ -173,9 +173,9 @@ func cutOut(ids []uint32, at []int) []uint32 {
 func putIn(ids []uint32, at []int, come []uint32) []uint32 {
 	end := len(ids)
 	ids = append(ids, come...)
-	for k := len(come) - 1; k >= 0; k-- {
+	for k, id := range slices.Backward(come) {
 		copy(ids[at[k]+k+1:], ids[at[k]:end])
-		ids[at[k]+k] = come[k]
+		ids[at[k]+k] = id
 		end = at[k]
 	}
 	return ids

@@ -1,6 +1,7 @@
 package view
 
 import (
+	"iter"
 	"slices"
 	"strings"
 
@@ -48,23 +49,53 @@ func (p *pager) take(id uint32) bool {
 // fill lists the first of the n chosen. A small choice is sorted; a large one is
 // picked out of all in their order, which needs only as many steps as the page.
 func (p *pager) fill(r ranking, n int) {
-	if n < 64 || n < len(p.s.entities)/16 {
-		for _, id := range r.least(p.chosen, p.skip+p.want, nil) {
-			if !p.take(id) {
+	first := r.by[0]
+	switch {
+	case n < 64 || n < len(p.s.entities)/16:
+		p.takeAll(r.least(each(p.chosen), p.skip+p.want))
+	case len(r.by) == 1 && !first.desc:
+		_ = p.takeAll(first.ids) && p.takeAll(first.keyless(p.s))
+	default:
+		for run := range first.runs(p.s) {
+			if len(r.by) > 1 {
+				run = r.least(p.among(run), p.skip+p.want-len(p.page))
+			}
+			if !p.takeAll(run) {
 				return
 			}
 		}
-		return
 	}
-	first := r.by[0]
-	for run := range first.runs(p.s) {
-		if len(r.by) > 1 {
-			run = slices.DeleteFunc(slices.Clone(run), func(id uint32) bool { return !p.chosen.Contains(id) })
-			slices.SortFunc(run, r.compare)
+}
+
+// takeAll adds the chosen of ids; false means that the page is full.
+func (p *pager) takeAll(ids []uint32) bool {
+	for _, id := range ids {
+		if p.chosen.Contains(id) && !p.take(id) {
+			return false
 		}
-		for _, id := range run {
-			if p.chosen.Contains(id) && !p.take(id) {
+	}
+	return true
+}
+
+func (p *pager) among(ids []uint32) iter.Seq[uint32] {
+	return func(yield func(uint32) bool) {
+		for _, id := range ids {
+			if p.chosen.Contains(id) && !yield(id) {
 				return
+			}
+		}
+	}
+}
+
+func each(ids *roaring.Bitmap) iter.Seq[uint32] {
+	return func(yield func(uint32) bool) {
+		var buf [256]uint32
+		it := ids.ManyIterator()
+		for n := it.NextMany(buf[:]); n > 0; n = it.NextMany(buf[:]) {
+			for _, id := range buf[:n] {
+				if !yield(id) {
+					return
+				}
 			}
 		}
 	}
@@ -118,7 +149,7 @@ func turned(c int, turn bool) int {
 
 // runs yields the ids with one key after the other, each run by uid, and at last
 // those without. The runs must not be changed.
-func (d direction) runs(s *Snapshot) func(yield func([]uint32) bool) {
+func (d direction) runs(s *Snapshot) iter.Seq[[]uint32] {
 	return func(yield func([]uint32) bool) {
 		for rest := d.ids; len(rest) > 0; {
 			var run []uint32
@@ -133,16 +164,9 @@ func (d direction) runs(s *Snapshot) func(yield func([]uint32) bool) {
 				return
 			}
 		}
-		if len(d.ids) == len(s.uids.ids) {
-			return
+		if none := d.keyless(s); len(none) > 0 {
+			yield(none)
 		}
-		var none []uint32
-		for _, id := range s.uids.ids {
-			if d.key(id) == nil {
-				none = append(none, id)
-			}
-		}
-		yield(none)
 	}
 }
 
@@ -156,24 +180,36 @@ func (d direction) run(ids []uint32) int {
 	return n
 }
 
-// least are the first k of some ids in order, of those that pass if that is not nil.
-func (r ranking) least(ids *roaring.Bitmap, k int, pass func(id uint32) bool) []uint32 {
-	k = min(k, int(ids.GetCardinality()))
-	room := max(2*k, 64)
-	best := make([]uint32, 0, room)
-	var bound uint32 // the k-th of those seen, once there are as many
-	full := false
-	it := ids.ManyIterator()
-	var buf [256]uint32
-	for n := it.NextMany(buf[:]); n > 0; n = it.NextMany(buf[:]) {
-		for _, id := range buf[:n] {
-			if pass != nil && !pass(id) || full && r.compare(id, bound) > 0 {
-				continue
-			}
-			if best = append(best, id); len(best) == room {
-				slices.SortFunc(best, r.compare)
-				best, bound, full = best[:k], best[k-1], true
-			}
+// keyless are the ids without a key, by uid.
+func (d direction) keyless(s *Snapshot) (ids []uint32) {
+	if len(d.ids) == len(s.uids.ids) {
+		return nil
+	}
+	for _, id := range s.uids.ids {
+		if d.key(id) == nil {
+			ids = append(ids, id)
+		}
+	}
+	return ids
+}
+
+// least are the first k of some ids, in order.
+func (r ranking) least(ids iter.Seq[uint32], k int) []uint32 {
+	if k == 0 {
+		return nil
+	}
+	var (
+		best  []uint32
+		bound uint32 // the k-th of those seen, once there are as many
+		full  bool
+	)
+	for id := range ids {
+		if full && r.compare(id, bound) > 0 {
+			continue
+		}
+		if best = append(best, id); len(best) >= 2*k && len(best) >= 64 {
+			slices.SortFunc(best, r.compare)
+			best, bound, full = best[:k], best[k-1], true
 		}
 	}
 	slices.SortFunc(best, r.compare)

@@ -5,7 +5,8 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"errors"
-	"hash/fnv"
+	"slices"
+	"strconv"
 	"time"
 	"unique"
 
@@ -16,7 +17,21 @@ import (
 // valid after the Read in which it was found.
 type Entity struct {
 	ref, uid string
-	json     []byte
+	// json is what the store gave; once served it has its served form, without
+	// what neighbours decide: the etag, whose digits belong at etagAt, the
+	// relations and the status, which come behind. A group of thousands is then
+	// not written anew for each that joins it.
+	json   []byte
+	served bool
+	// etagAt is 0 when the author wrote the etag.
+	etagAt uint32
+	etag   [sha1.Size]byte
+	// edges are the relations, shared with the graph and never changed in place.
+	edges []edge
+	// status is the rendered member, nil without errors.
+	status   []byte
+	declared []declared
+
 	revision int64
 	// commits repeat for all entities of a repository, so they are interned.
 	commit  unique.Handle[string]
@@ -24,13 +39,6 @@ type Entity struct {
 	// digest names the content: the canonical form and the uid.
 	digest uint64
 	id     uint32
-
-	// json[:rest] + "}" holds what the store gave, with uid and etag added;
-	// relations and, from status on if that is not 0, the status come behind.
-	rest, status uint32
-	// ownEtag says that the author wrote the etag.
-	ownEtag  bool
-	declared []declared
 }
 
 // Ref is the full lower-case ref.
@@ -39,8 +47,13 @@ func (e *Entity) Ref() string { return e.ref }
 // UID is metadata.uid.
 func (e *Entity) UID() string { return e.uid }
 
-// JSON is the served entity (contract catalog 1). It must not be changed.
-func (e *Entity) JSON() []byte { return e.json }
+// JSON is the served entity (contract catalog 1), made for the caller.
+func (e *Entity) JSON() []byte {
+	return e.appendWhole(make([]byte, 0, len(e.json)+2*sha1.Size+len(e.status)+len(e.edges)*relationSize+32))
+}
+
+// relationSize is about what a relation takes.
+const relationSize = 90
 
 // Revision is the catalog revision of the entity's own last change.
 func (e *Entity) Revision() int64 { return e.revision }
@@ -56,30 +69,36 @@ func (e *Entity) Digest() uint64 { return e.digest }
 
 var errNoMetadata = errors.New("no object with metadata")
 
-// source is the document that e was made from, uid and etag added.
-func (e *Entity) source(dst []byte) []byte {
-	if e.rest == 0 {
-		return append(dst, e.json...)
+// appendOwn appends the entity without relations and status, still open.
+func (e *Entity) appendOwn(dst []byte) []byte {
+	if e.etagAt > 0 {
+		dst = append(dst, e.json[:e.etagAt]...)
+		dst = hex.AppendEncode(dst, e.etag[:])
 	}
-	return append(append(dst, e.json[:e.rest]...), '}')
+	return append(dst, e.json[e.etagAt:len(e.json)-1]...)
+}
+
+func (e *Entity) appendWhole(dst []byte) []byte {
+	dst = append(e.appendOwn(dst), `,"relations":`...)
+	dst = appendRelations(dst, e.edges, `{"type":`, `,"targetRef":`, false)
+	if len(e.status) > 0 {
+		dst = append(append(dst, `,"status":`...), e.status...)
+	}
+	return append(dst, '}')
 }
 
 // renderer makes served JSON. It holds buffers and is used by one goroutine.
 type renderer struct {
 	doc, status jsondoc.Doc
-	src         []byte
 	out         []byte
 	canonical   []byte
 }
 
-// render returns e with its JSON made new: uid and etag in metadata, then
-// apiVersion, kind, spec, the relations that go out from n, and status if there
-// are errors (contract catalog 1.2, 1.5, 2.2). statusJSON is only looked at for
-// an entity that has not been rendered yet.
-func (r *renderer) render(e *Entity, n *node, statusJSON []byte) (*Entity, error) {
-	fresh := e.rest == 0
-	r.src = e.source(r.src[:0])
-	if err := r.doc.Parse(r.src); err != nil {
+// render returns e with the relations that go out from n, an etag to them and,
+// if it is new, its served form: uid and etag in metadata, then apiVersion, kind
+// and spec (contract catalog 1.2, 1.5, 2.2).
+func (r *renderer) render(e *Entity, n *node) (*Entity, error) {
+	if err := r.doc.Parse(e.json); err != nil {
 		return nil, err
 	}
 	meta := r.doc.Member(0, "metadata")
@@ -87,47 +106,66 @@ func (r *renderer) render(e *Entity, n *node, statusJSON []byte) (*Entity, error
 		return nil, errNoMetadata
 	}
 	made := *e
-	if fresh {
+	made.edges = n.share()
+	ownEtag := e.etagAt == 0
+	if !e.served {
 		etag := r.doc.Member(meta, "etag")
-		made.ownEtag = etag >= 0 && len(r.doc.Text(etag)) > 0
-	} else if statusJSON = nil; e.status != 0 {
-		statusJSON = e.json[e.status : len(e.json)-1]
+		ownEtag = etag >= 0 && len(r.doc.Text(etag)) > 0
 	}
-	sum, err := r.sum(meta, made.ownEtag, n, statusJSON)
-	if err != nil {
+	var err error
+	if made.etag, err = r.sum(meta, ownEtag, n, e.status); err != nil {
 		return nil, err
 	}
-	made.digest = binary.BigEndian.Uint64(sum[:8]) ^ hashString(e.uid)
+	made.digest = binary.BigEndian.Uint64(made.etag[:8]) ^ hashString(e.uid)
+	if !e.served {
+		made.json, made.etagAt = r.serve(meta, e.uid, ownEtag)
+		made.served = true
+	}
+	return &made, nil
+}
 
-	out := append(r.out[:0], `{"metadata":`...)
-	out = r.appendMetadata(out, meta, &made, sum)
+// serve gives a document its served form and says where the etag goes.
+func (r *renderer) serve(meta int, uid string, ownEtag bool) (json []byte, etagAt uint32) {
+	out := append(r.out[:0], `{"metadata":{`...)
+	r.doc.Children(meta, func(c int) bool {
+		if !ours(r.doc.Key(c), ownEtag) {
+			out = append(append(out, r.doc.RawKey(c)...), ':')
+			out = append(append(out, r.doc.Raw(c)...), ',')
+		}
+		return true
+	})
+	out = jsondoc.AppendString(append(out, `"uid":`...), uid)
+	if !ownEtag {
+		out = append(out, `,"etag":"`...)
+		etagAt = uint32(len(out))
+		out = append(out, '"')
+	}
+	out = append(out, '}')
 	for _, key := range [...]string{"apiVersion", "kind", "spec"} {
 		if m := r.doc.Member(0, key); m >= 0 {
 			out = append(append(append(out, `,"`...), key...), `":`...)
 			out = append(out, r.doc.Raw(m)...)
 		}
 	}
-	made.rest, made.status = uint32(len(out)), 0
-	out = appendRelations(append(out, `,"relations":`...), n, `{"type":`, `,"targetRef":`, false)
-	if len(statusJSON) > 0 {
-		// The offset is that of the value, so that it can be cut out again.
-		out = append(out, `,"status":`...)
-		made.status = uint32(len(out))
-		out = append(out, statusJSON...)
-	}
-	out = append(out, '}')
-	made.json = append(make([]byte, 0, len(out)), out...)
-	r.out = out
-	return &made, nil
+	r.out = append(out, '}')
+	return slices.Clone(r.out), etagAt
 }
+
+// ours says whether a member of metadata is not the author's to set.
+func ours(key []byte, ownEtag bool) bool {
+	return string(key) == "uid" || string(key) == "etag" && !ownEtag
+}
+
+// manyEdges is from where the etag names the relations by their number and a
+// sum, not by their canonical form: that of a group of 20,000 takes some
+// milliseconds, each time that one comes or goes. Such an etag too changes only
+// with the content, is 40 digits, and is the same in every process.
+const manyEdges = 1000
 
 // sum is the SHA-1 of the canonical form: keys sorted, without uid and without
 // an etag of ours.
 func (r *renderer) sum(meta int, ownEtag bool, n *node, statusJSON []byte) (sum [sha1.Size]byte, err error) {
-	omit := func(child int) bool {
-		key := r.doc.Key(child)
-		return string(key) == "uid" || string(key) == "etag" && !ownEtag
-	}
+	omit := func(child int) bool { return ours(r.doc.Key(child), ownEtag) }
 	c := append(r.canonical[:0], '{')
 	for _, key := range [...]string{"apiVersion", "kind"} {
 		if m := r.doc.Member(0, key); m >= 0 {
@@ -136,7 +174,13 @@ func (r *renderer) sum(meta int, ownEtag bool, n *node, statusJSON []byte) (sum 
 		}
 	}
 	c = r.doc.AppendCanonical(append(c, `"metadata":`...), meta, omit)
-	c = appendRelations(append(c, `,"relations":`...), n, `{"targetRef":`, `,"type":`, true)
+	c = append(c, `,"relations":`...)
+	if len(n.edges) > manyEdges {
+		c = strconv.AppendInt(c, int64(len(n.edges)), 10)
+		c = strconv.AppendUint(append(c, ' '), n.sum, 16)
+	} else {
+		c = appendRelations(c, n.edges, `{"targetRef":`, `,"type":`, true)
+	}
 	if m := r.doc.Member(0, "spec"); m >= 0 {
 		c = r.doc.AppendCanonical(append(c, `,"spec":`...), m, nil)
 	}
@@ -151,32 +195,12 @@ func (r *renderer) sum(meta int, ownEtag bool, n *node, statusJSON []byte) (sum 
 	return sha1.Sum(c), nil //nolint:gosec // see the import
 }
 
-// appendMetadata copies the author's members in their order, then uid and etag.
-func (r *renderer) appendMetadata(out []byte, meta int, e *Entity, sum [sha1.Size]byte) []byte {
-	out = append(out, '{')
-	r.doc.Children(meta, func(c int) bool {
-		key := r.doc.Key(c)
-		if string(key) == "uid" || string(key) == "etag" && !e.ownEtag {
-			return true
-		}
-		out = append(append(out, r.doc.RawKey(c)...), ':')
-		out = append(append(out, r.doc.Raw(c)...), ',')
-		return true
-	})
-	out = jsondoc.AppendString(append(out, `"uid":`...), e.uid)
-	if !e.ownEtag {
-		out = append(out, `,"etag":"`...)
-		out = hex.AppendEncode(out, sum[:])
-		out = append(out, '"')
-	}
-	return append(out, '}')
-}
-
 // appendRelations writes the edges between the given pieces of JSON, type and
 // target, or target and type when swapped.
-func appendRelations(out []byte, n *node, first, second string, swapped bool) []byte {
+func appendRelations(out []byte, edges []edge, first, second string, swapped bool) []byte {
 	out = append(out, '[')
-	for i, e := range n.edges {
+	for i := range edges {
+		e := &edges[i] // not all of it: the graph counts on
 		if i > 0 {
 			out = append(out, ',')
 		}
@@ -191,8 +215,11 @@ func appendRelations(out []byte, n *node, first, second string, swapped bool) []
 	return append(out, ']')
 }
 
+// hashString is FNV-1a.
 func hashString(s string) uint64 {
-	h := fnv.New64a()
-	h.Write([]byte(s))
-	return h.Sum64()
+	h := uint64(14695981039346656037)
+	for i := range len(s) {
+		h = (h ^ uint64(s[i])) * 1099511628211
+	}
+	return h
 }

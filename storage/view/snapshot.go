@@ -33,13 +33,11 @@ type Snapshot struct {
 	digest     uint64
 
 	render renderer
-	doc    jsondoc.Doc
-	rows   rows
-	src    []byte
-	// dirty are the nodes whose JSON must be made new in this batch, status the
-	// rendered errors of those that have some.
-	dirty  map[*node]struct{}
-	status map[*node][]byte
+	// doc is what comes in, old what it replaces.
+	doc, old jsondoc.Doc
+	rows     rows
+	// dirty are the nodes whose entities must be rendered anew in this batch.
+	dirty map[*node]struct{}
 }
 
 func newSnapshot() *Snapshot {
@@ -48,7 +46,6 @@ func newSnapshot() *Snapshot {
 		entities: make([]*Entity, 1),
 		all:      roaring.New(),
 		dirty:    make(map[*node]struct{}),
-		status:   make(map[*node][]byte),
 		refs:     newSorted(),
 		uids:     newSorted(),
 		orders:   orders{made: make(map[string]*sorted)},
@@ -99,7 +96,7 @@ func (s *Snapshot) put(in storage.Entity) error {
 	}
 	n := s.graph.node(in.Ref)
 	made := &Entity{
-		ref: n.ref, uid: in.UID, json: in.JSON, revision: in.Revision, id: n.id,
+		ref: n.ref, uid: in.UID, json: in.JSON, status: status, revision: in.Revision, id: n.id,
 		commit: unique.Make(in.Commit), changed: in.LastChanged.UnixMicro(),
 	}
 	var before []declared
@@ -114,14 +111,11 @@ func (s *Snapshot) put(in storage.Entity) error {
 		if old.uid != made.uid {
 			s.uids.set(n.id, new(made.uid))
 		}
-		if err := s.doc.Parse(in.JSON); err != nil { // unindex used the buffer
-			return fmt.Errorf("entity %s: %w", in.Ref, err)
-		}
 		s.entities[n.id] = made
 	}
 	s.rows.walk(&s.doc, made.uid, func(r row) { s.add(made.id, r) })
 	made.declared = s.graph.declare(before, in.Relations)
-	s.dirty[n], s.status[n] = struct{}{}, status
+	s.dirty[n] = struct{}{}
 	return nil
 }
 
@@ -173,18 +167,16 @@ func (s *Snapshot) remove(ref string) {
 	s.free = append(s.free, id)
 	n.id = 0
 	delete(s.dirty, n)
-	delete(s.status, n)
 	s.graph.declare(e.declared, nil)
 	s.graph.prune(n)
 }
 
 // unindex removes the rows of an entity's own document.
 func (s *Snapshot) unindex(e *Entity) {
-	s.src = e.source(s.src[:0])
-	if err := s.doc.Parse(s.src); err != nil {
+	if err := s.old.Parse(e.json); err != nil {
 		return // cannot be: it was parsed when it came in
 	}
-	s.rows.walk(&s.doc, e.uid, func(r row) {
+	s.rows.walk(&s.old, e.uid, func(r row) {
 		s.index.remove(e.id, r)
 		if o := s.orders.made[string(r.key)]; o != nil && !r.null {
 			o.remove(e.id, r.value)
@@ -226,7 +218,6 @@ func (s *Snapshot) flush() (errs []error) {
 		s.entities[n.id] = made[i]
 	}
 	clear(s.dirty)
-	clear(s.status)
 	s.eachOrder(func(o *sorted) { o.settle(s.uid) })
 	return errs
 }
@@ -238,7 +229,7 @@ func (s *Snapshot) renderAll(nodes []*node, errs *[]error) []*Entity {
 	made := make([]*Entity, len(nodes))
 	one := func(r *renderer, i int) error {
 		n := nodes[i]
-		e, err := r.render(s.entities[n.id], n, s.status[n])
+		e, err := r.render(s.entities[n.id], n)
 		if err != nil {
 			return fmt.Errorf("entity %s: %w", n.ref, err)
 		}
@@ -275,7 +266,7 @@ func (s *Snapshot) renderAll(nodes []*node, errs *[]error) []*Entity {
 // fingerprint is the entity's part of the catalog's digest. An entity that was
 // not rendered yet has none.
 func (e *Entity) fingerprint() uint64 {
-	if e.rest == 0 {
+	if !e.served {
 		return 0
 	}
 	return e.digest ^ hashString(e.ref)

@@ -79,7 +79,7 @@ func (ix *index) containing(key, part string) *roaring.Bitmap {
 				break // behind the last value
 			}
 			at = start + bytes.Index(all[start:], []byte(textMark))
-			sets = f.having(sets, string(all[start:at]))
+			sets = f.having(sets, all[start:at])
 		}
 	}
 	if set, ok := ix.flags[key]; ok && strings.Contains(textMark+"true", part) {

@@ -1,6 +1,7 @@
 package view
 
 import (
+	"iter"
 	"slices"
 	"strings"
 
@@ -155,24 +156,29 @@ func (l line) walk(chosen *roaring.Bitmap, w Window, k, steps int) (ids []uint32
 
 // pick does what walk does by looking at each of the chosen.
 func (l line) pick(chosen *roaring.Bitmap, w Window, k int) []uint32 {
-	r := ranking{s: l.s, by: []direction{{l.first, l.desc}}, uidDesc: l.desc}
-	var pass func(id uint32) bool
+	r := ranking{s: l.s, by: []direction{{l.first, l.desc}}, uidDesc: l.desc, back: w.Back}
+	ids := each(chosen)
 	if w.After != nil {
-		key := w.After.Value
-		if l.keyless {
-			key = &w.After.UID
-		}
-		pass = func(id uint32) bool {
-			c := r.by[0].compare(l.first.key(id), key)
+		ids = l.beyond(ids, r.by[0], w)
+	}
+	return r.least(ids, k)
+}
+
+// beyond are those of ids that a window may hold.
+func (l line) beyond(ids iter.Seq[uint32], d direction, w Window) iter.Seq[uint32] {
+	key := w.After.Value
+	if l.keyless {
+		key = &w.After.UID
+	}
+	return func(yield func(uint32) bool) {
+		for id := range ids {
+			c := d.compare(d.key(id), key)
 			if c == 0 {
 				c = turned(strings.Compare(l.s.uid(id), w.After.UID), l.desc)
 			}
-			if w.Back {
-				return c < 0
+			if c != 0 && c < 0 == w.Back && !yield(id) {
+				return
 			}
-			return c > 0
 		}
 	}
-	r.back = w.Back
-	return r.least(chosen, k, pass)
 }

@@ -116,8 +116,15 @@ const hex = "0123456789abcdef"
 // AppendString appends text as a JSON string with no more escapes than JSON needs.
 func AppendString[T []byte | string](dst []byte, text T) []byte {
 	dst = append(dst, '"')
+	done := 0
 	for i := range len(text) {
-		switch c := text[i]; c {
+		c := text[i]
+		if c >= 0x20 && c != '"' && c != '\\' {
+			continue
+		}
+		dst = append(dst, text[done:i]...)
+		done = i + 1
+		switch c {
 		case '"', '\\':
 			dst = append(dst, '\\', c)
 		case '\b':
@@ -131,12 +138,8 @@ func AppendString[T []byte | string](dst []byte, text T) []byte {
 		case '\t':
 			dst = append(dst, '\\', 't')
 		default:
-			if c < 0x20 {
-				dst = append(dst, '\\', 'u', '0', '0', hex[c>>4], hex[c&15])
-			} else {
-				dst = append(dst, c)
-			}
+			dst = append(dst, '\\', 'u', '0', '0', hex[c>>4], hex[c&15])
 		}
 	}
-	return append(dst, '"')
+	return append(append(dst, text[done:]...), '"')
 }
