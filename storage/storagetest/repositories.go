@@ -70,6 +70,17 @@ var repositories = []scenario{
 		f.put(active)
 		same(f, "active", int64(1), byName())
 	}},
+	{"a repository is found by the commit that it is at", func(f fixture) {
+		for id, sha := range []string{"aaaa", "bbbb", "aaaa"} {
+			r := repository(int64(id)+1, "acme", fmt.Sprint("r", id))
+			r.AppliedSHA = sha
+			f.put(r)
+		}
+		same(f, "the only one", int64(2), get[storage.Repository](f)(f.store.RepositoryByCommit(f.Context(), "bbbb")).ID)
+		same(f, "the first of two", int64(1), get[storage.Repository](f)(f.store.RepositoryByCommit(f.Context(), "aaaa")).ID)
+		_, err := f.store.RepositoryByCommit(f.Context(), "cccc")
+		wantErr(f, err, storage.ErrNotFound)
+	}},
 	{"an unknown repository is not found", func(f fixture) {
 		_, err := f.store.Repository(f.Context(), 1)
 		wantErr(f, err, storage.ErrNotFound)
