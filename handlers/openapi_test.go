@@ -10,6 +10,8 @@ import (
 
 	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/callboard/callboard/handlers"
 )
 
 // document is what the server hands out, checked to be sound OpenAPI.
@@ -27,6 +29,28 @@ func document(t *testing.T, f *fixture) *openapi3.T {
 		t.Fatal(err)
 	}
 	return doc
+}
+
+// Every route is in the document, and the other way round.
+func TestDocumentHasEveryRoute(t *testing.T) {
+	t.Parallel()
+	f := setup(t, shop()...)
+	var want, got []string
+	for _, r := range handlers.Table(f.deps) {
+		if strings.HasPrefix(r.Path, "/api/catalog/") || strings.HasPrefix(r.Path, "/api/callboard/") {
+			want = append(want, r.Method+" "+r.Path)
+		}
+	}
+	for path, item := range document(t, f).Paths.Map() {
+		for method := range item.Operations() {
+			got = append(got, method+" "+path)
+		}
+	}
+	slices.Sort(want)
+	slices.Sort(got)
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("-route table +document:\n%s", diff)
+	}
 }
 
 // Every operation says what it is, how it relates to Backstage's, what it
