@@ -57,6 +57,7 @@ func repositories() map[string]map[string]string {
 				entity("System", "shop", "", "owner: team-a; domain: retail"),
 				entity("Domain", "retail", "", "owner: team-a"),
 				entity("Resource", "db", "", "type: database; owner: team-b; system: shop"),
+				entity("Resource", "twin", "", "type: database; owner: team-b"),
 				entity("Group", "team-a", "", "type: team; children: []; members: [ann]; profile: {displayName: Team A, email: a@acme.test}"),
 				entity("User", "ann", "", "memberOf: [team-a]; profile: {displayName: Ann}"),
 				entity("Location", "more", "", "targets: [./more/nested.yaml]"),
@@ -69,6 +70,8 @@ func repositories() map[string]map[string]string {
 			"broken.yaml": entity("Component", "bent", "", "type: library; owner: team-b"),
 		},
 		"acme/bare": {"README.md": "nothing to see"},
+		// One is declared in acme/shop too, the other lacks a lifecycle.
+		"acme/broken": {"catalog-info.yaml": documents(entity("Resource", "twin", "", "type: database; owner: team-z"), entity("Component", "bent", "", "type: library; owner: team-z"))},
 	}
 }
 
@@ -81,7 +84,10 @@ func start(t *testing.T, setup harness.Setup) (*harness.World, *recorder) {
 		kinds = append(kinds, rule.Kind{Kind: kind})
 	}
 	w.Config.Catalog.Rules = rule.Rules{{Allow: kinds}}
-	w.Config.Auth = config.Auth{AnonymousRead: true, External: []config.ExternalAccess{{Subject: "clients", Token: token}}}
+	w.Config.Auth = config.Auth{AnonymousRead: true, External: []config.ExternalAccess{
+		{Subject: "clients", Token: token},
+		{Subject: "reader", Token: reader, Restrictions: map[string]config.AccessRestriction{"catalog": {Permissions: []string{"catalog.entity.read"}}}},
+	}}
 	for name, files := range repositories() {
 		owner, repo, _ := strings.Cut(name, "/")
 		if _, err := w.GitHub.CreateRepo(owner, repo, githubsim.RepoOptions{}, files); err != nil {

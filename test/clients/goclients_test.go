@@ -207,7 +207,7 @@ func TestEinrideClient(t *testing.T) {
 		t.Run("DeleteEntityByUID", func(t *testing.T) {
 			client(t).send(http.MethodDelete, "/api/catalog/entities/by-uid/"+cart.Metadata.UID, nil, nil, http.StatusNoContent, nil)
 			w.Settled()
-			var back *loose
+			var back *loose // its file brings it back, as another
 			client(t).get("/api/catalog/entities/by-name/component/default/cart", nil, &back)
 			if back.Metadata.UID == cart.Metadata.UID {
 				t.Error("the entity was not deleted")
@@ -333,20 +333,20 @@ func goBackstageLocations(c goClient, w *harness.World) {
 	target := w.GitHub.URL() + "/acme/tools/blob/main/tools.yaml"
 	body := map[string]string{"target": target, "type": "url"}
 
-	var dry, real created
+	var dry, done created
 	c.send(http.MethodPost, "/catalog/locations", url.Values{"dryRun": {"true"}}, body, http.StatusCreated, &dry)
 	equal(c.t, false, dry.Exists)
 	equal(c.t, 3, len(dry.Entities))
-	c.send(http.MethodPost, "/catalog/locations", url.Values{"dryRun": {"false"}}, body, http.StatusCreated, &real)
-	equal(c.t, location{real.Location.ID, "url", target}, *real.Location)
+	c.send(http.MethodPost, "/catalog/locations", url.Values{"dryRun": {"false"}}, body, http.StatusCreated, &done)
+	equal(c.t, location{done.Location.ID, "url", target}, *done.Location)
 
 	var list []struct{ Data *location }
 	c.get("/catalog/locations", nil, &list)
 	equal(c.t, 1, len(list))
-	equal(c.t, real.Location, list[0].Data)
+	equal(c.t, done.Location, list[0].Data)
 	var one *location
-	c.get("/catalog/locations/"+real.Location.ID, nil, &one)
-	equal(c.t, real.Location, one)
+	c.get("/catalog/locations/"+done.Location.ID, nil, &one)
+	equal(c.t, done.Location, one)
 
 	// Locations.Get is for the entity that stands for it.
 	w.Settled()
@@ -357,6 +357,6 @@ func goBackstageLocations(c goClient, w *harness.World) {
 	c.get("/catalog/entities/by-name/location/default/"+generated[0].Metadata.Name, nil, &entity)
 	equal(c.t, target, entity.Spec.Target)
 
-	c.send(http.MethodDelete, "/catalog/locations/"+real.Location.ID, nil, nil, http.StatusNoContent, nil)
-	c.send(http.MethodGet, "/catalog/locations/"+real.Location.ID, nil, nil, http.StatusNotFound, &one)
+	c.send(http.MethodDelete, "/catalog/locations/"+done.Location.ID, nil, nil, http.StatusNoContent, nil)
+	c.send(http.MethodGet, "/catalog/locations/"+done.Location.ID, nil, nil, http.StatusNotFound, &one)
 }

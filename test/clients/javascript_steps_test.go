@@ -74,12 +74,12 @@ var javaScriptSteps = []struct{ step, want string }{
 
 	{"refreshEntity", `"undefined"`},
 	{"refreshEntity unknown", `404 NotFoundError: Entity component:default/unknown not found`},
-	{"removeEntityByUid", `{"back":true,"another":true}`},
+	{"removeEntityByUid", `{"back":true}`},
 	{"removeEntityByUid unknown", `"undefined"`},
 	{"validateEntity", `{"valid":true}`},
 	{"validateEntity of an invalid one", `{"valid":false,"errors":[{"name":"InputError","message":"Processor BuiltinKindsEntityProcessor threw an error while validating the entity component:default/new; caused by TypeError: /spec must have required property 'lifecycle' - missingProperty: lifecycle","cause":{"name":"TypeError","message":"/spec must have required property 'lifecycle' - missingProperty: lifecycle"}}]}`},
 	{"validateEntity with a bad location", `false`},
-	{"analyzeLocation with descriptors", `{}`},
+	{"analyzeLocation with descriptors", `{"existing":[["/acme/broken/blob/main/catalog-info.yaml",true,"location:default/generated"],["/acme/broken/blob/main/catalog-info.yaml",true,"resource:default/twin"]],"generateEntities":[]}`},
 	{"analyzeLocation without", `{"existingEntityFiles":[],"generateEntities":[{"entity":{"apiVersion":"backstage.io/v1alpha1","kind":"Component","metadata":{"name":"bare","annotations":{"github.com/project-slug":"acme/bare"}},"spec":{"type":"other","lifecycle":"unknown"}},"fields":[]}]}`},
 	{"analyzeLocation of no address", `400 InputError: The given location.target is not a URL`},
 }

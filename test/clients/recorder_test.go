@@ -3,6 +3,7 @@ package clients
 import (
 	"bytes"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
@@ -43,9 +44,7 @@ func record(t *testing.T, server string) *recorder {
 		got := httptest.NewRecorder()
 		proxy.ServeHTTP(got, r)
 		doc.check(t, exchange{request: asked, sent: body, status: got.Code, header: got.Header(), received: got.Body.Bytes()})
-		for name, values := range got.Header() {
-			w.Header()[name] = values
-		}
+		maps.Copy(w.Header(), got.Header())
 		w.WriteHeader(got.Code)
 		_, _ = w.Write(got.Body.Bytes())
 	}))
