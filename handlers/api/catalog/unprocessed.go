@@ -86,7 +86,7 @@ func (a *API) refused(ctx context.Context, f storage.DiagnosticFilter, neverGood
 	if err != nil {
 		return nil, err
 	}
-	rows, at := []refreshState{}, map[string]int{}
+	rows, at, repos := []refreshState{}, map[string]int{}, map[int64]storage.Repository{}
 	for _, d := range found {
 		i := slices.IndexFunc(served, func(e storage.Entity) bool {
 			return e.Ref == d.Ref && e.RepositoryID == d.RepositoryID && e.Path == d.Path
@@ -99,7 +99,14 @@ func (a *API) refused(ctx context.Context, f storage.DiagnosticFilter, neverGood
 			rows[n].Errors = append(rows[n].Errors, errorOf(d))
 			continue
 		}
-		row, err := a.refreshState(ctx, d)
+		if _, known := repos[d.RepositoryID]; !known {
+			repo, err := a.store.Repository(ctx, d.RepositoryID)
+			if err != nil && !errors.Is(err, storage.ErrNotFound) {
+				return nil, err
+			}
+			repos[d.RepositoryID] = repo
+		}
+		row, err := newRefreshState(d, repos[d.RepositoryID])
 		if err != nil {
 			return nil, err
 		}
@@ -120,12 +127,8 @@ func errorOf(d storage.FileDiagnostic) *entity.Error {
 	return &entity.Error{Name: "InputError", Message: message}
 }
 
-func (a *API) refreshState(ctx context.Context, d storage.FileDiagnostic) (refreshState, error) {
-	repo, err := a.store.Repository(ctx, d.RepositoryID)
-	if err != nil && !errors.Is(err, storage.ErrNotFound) {
-		return refreshState{}, err
-	}
-	row := refreshState{
+func newRefreshState(d storage.FileDiagnostic, repo storage.Repository) (row refreshState, err error) {
+	row = refreshState{
 		EntityID: documentID(d), EntityRef: d.Ref, Errors: []*entity.Error{errorOf(d)},
 		NextUpdateAt: repo.VerifiedAt.UTC(), LastDiscoveryAt: repo.AppliedAt.UTC(),
 		LocationKey: fmt.Sprintf("url:%s/tree/%s/%s", repo.HTMLURL, repo.DefaultBranch, d.Path),
