@@ -2,6 +2,7 @@ package descriptor_test
 
 import (
 	"errors"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -130,4 +131,45 @@ func TestLocationTargets(t *testing.T) {
 	if res.Verdict != descriptor.VerdictRejected || len(res.Errors) != 1 {
 		t.Errorf("%s %v", res.Verdict, res.Errors)
 	}
+}
+
+// An entity that was sent as JSON gets the verdict of the same entity in YAML.
+func TestParseEntity(t *testing.T) {
+	t.Parallel()
+	src := descriptor.Source{URL: "https://github.com/acme/shop/tree/main/x.yaml", Origin: "url:https://github.com/acme/shop/blob/main/x.yaml"}
+	for _, text := range []string{
+		`{"apiVersion":"backstage.io/v1alpha1","kind":"Component","metadata":{"name":"a"},"spec":{"type":"service","lifecycle":"x","owner":"b"}}`,
+		`{"apiVersion":"backstage.io/v1alpha1","kind":"Component","metadata":{"name":"a","labels":{"n":1e3}},"spec":{"type":"service","lifecycle":"x","owner":"b"}}`,
+		`{"apiVersion":"backstage.io/v1alpha1","kind":"Component","metadata":{"name":"a b"},"spec":{"type":"service"}}`,
+		`{"kind":"Component"}`, `{}`, `{"apiVersion":"backstage.io/v1alpha1","kind":"Odd","metadata":{"name":"a"},"more":null}`,
+		`{"apiVersion":"backstage.io/v1alpha1","kind":"API","metadata":{"name":"a"},"spec":{"type":"x","lifecycle":"x","owner":"b","definition":{"$text":"./x"}}}`,
+	} {
+		doc, err := descriptor.ParseEntity([]byte(text), descriptor.Limits{})
+		if err != nil {
+			t.Errorf("%s: %v", text, err)
+			continue
+		}
+		docs, _ := descriptor.Parse([]byte(text), descriptor.Limits{})
+		want, got := docs[0].Process(src), doc.Process(src)
+		if diff := cmp.Diff(want.Errors, got.Errors); diff != "" || want.Verdict != got.Verdict || string(want.Declaration.JSON) != string(got.Declaration.JSON) {
+			t.Errorf("%s: %s, want %s; errors (-yaml +json):\n%s", text, got.Verdict, want.Verdict, diff)
+		}
+	}
+}
+
+func FuzzParseEntity(f *testing.F) {
+	for _, seed := range []string{`{}`, `{"a":[1,{"$text":"./x"}]}`, `null`, `[`, `{"kind":"Template","metadata":{"name":"\u0000"}}`, strings.Repeat("[", 200)} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		doc, err := descriptor.ParseEntity([]byte(text), descriptor.Limits{})
+		if err != nil {
+			return
+		}
+		src := descriptor.Source{URL: "https://github.com/acme/shop/tree/main/x.yaml", Origin: "url:x"}
+		doc.Inputs(src)
+		if res := doc.Process(src); res.Verdict != descriptor.VerdictAccepted && len(res.Errors) == 0 {
+			t.Errorf("%q is %s without an error", text, res.Verdict)
+		}
+	})
 }

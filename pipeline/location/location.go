@@ -14,6 +14,7 @@ import (
 	"fmt"
 	"net/url"
 	"path"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -61,7 +62,10 @@ func Check(typ, target string, hosts []string) (storage.Location, error) {
 		return storage.Location{}, invalid("The target '%s' names no file; name one of a repository, as in %s://%s/<owner>/<repository>/blob/<branch>/catalog-info.yaml",
 			target, u.Scheme, u.Host)
 	}
-	if _, ok := CleanPath(loc.Path); !ok {
+	if !isName(loc.Owner) || !isName(loc.Repo) {
+		return storage.Location{}, invalid("The target '%s' names no repository that there can be", target)
+	}
+	if _, ok := CleanPath(loc.GitRef + "/" + loc.Path); !ok {
 		return storage.Location{}, invalid("The target '%s' has no clean path to a file: segments that are empty, . or .. are refused", target)
 	}
 	if _, err := match.Compile(loc.Path); err != nil {
@@ -69,6 +73,11 @@ func Check(typ, target string, hosts []string) (storage.Location, error) {
 	}
 	return loc, nil
 }
+
+var namePattern = regexp.MustCompile(`^[A-Za-z0-9._-]{1,100}$`)
+
+// isName says whether an owner or a repository can be called so on GitHub.
+func isName(s string) bool { return namePattern.MatchString(s) && s != "." && s != ".." }
 
 // Found is an entity in a catalog file that a repository has.
 type Found struct {
@@ -96,16 +105,21 @@ func Parse(target string) (storage.Location, bool) {
 }
 
 // ParseRepository takes the URL of a repository apart, or of anything in it.
+// owner and name are empty when it names none.
 func ParseRepository(target string) (host, owner, name string, err error) {
 	u, err := url.Parse(target)
 	if err != nil || u.Scheme == "" || u.Host == "" || len(target) > maxTarget {
 		return "", "", "", errors.New("not a URL")
 	}
+	host = strings.ToLower(u.Host)
 	seg := strings.Split(strings.Trim(u.Path, "/"), "/")
-	if len(seg) < 2 || seg[0] == "" || seg[1] == "" {
-		return strings.ToLower(u.Host), "", "", nil
+	if len(seg) < 2 {
+		return host, "", "", nil
 	}
-	return strings.ToLower(u.Host), seg[0], strings.TrimSuffix(seg[1], ".git"), nil
+	if name = strings.TrimSuffix(seg[1], ".git"); !isName(seg[0]) || !isName(name) {
+		return host, "", "", nil
+	}
+	return host, seg[0], name, nil
 }
 
 // CleanPath refuses everything that does not name a place inside a repository.
