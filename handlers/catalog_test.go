@@ -143,9 +143,9 @@ func TestCatalogErrors(t *testing.T) {
 		{"POST", "/entity-facets", `{"facets":"kind"}`, 400, input, "request/body/facets must be array"},
 		{"POST", "/entity-facets", `{"facets":[1]}`, 400, input, "request/body/facets/0 must be string"},
 		{"POST", "/entity-facets", `{"facets":["kind"],"query":1}`, 400, input, "request/body/query must be object"},
-		{"POST", "/entity-facets", `{"facets":[` + strings.Repeat(`"a",`, 100) + `"a"]}`, 400, input, "Too many facets, at most 100 are supported in one call"},
+		{"POST", "/entity-facets", `{"facets":[` + strings.Repeat(`"a",`, 50) + `"a"]}`, 400, input, "Too many facets, at most 50 are supported in one call"},
 		{"POST", "/entity-facets?facet=kind", `{"facets":["kind"]}`, 400, input, "Unknown query parameter 'facet'"},
-		{"GET", "/entity-facets?" + strings.Repeat("facet=a&", 101), "", 400, input, "Too many facets, at most 100 are supported in one call"},
+		{"GET", "/entity-facets?" + strings.Repeat("facet=a&", 51), "", 400, input, "Too many facets, at most 50 are supported in one call"},
 		{"GET", "/entity-facets", "", 400, input, "request/query must have required property 'facet'"},
 		{"GET", "/entity-facets?facet=kind&limit=1", "", 400, input, "Unknown query parameter 'limit'"},
 	}

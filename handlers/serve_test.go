@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"bytes"
 	"fmt"
-	"io"
 	"net"
 	"net/http/httptest"
 	"runtime"
@@ -85,7 +84,7 @@ func BenchmarkListener(b *testing.B) {
 				defer func() { _ = conn.Close() }()
 				in := bufio.NewReaderSize(conn, 64<<10)
 				for pb.Next() {
-					if err := exchange(conn, in, []byte(r.text)); err != nil && err != io.EOF {
+					if err := exchange(conn, in, []byte(r.text)); err != nil {
 						b.Error(err)
 						return
 					}

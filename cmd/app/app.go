@@ -133,6 +133,7 @@ func (a *App) setup(ctx context.Context, opts Options) error {
 			},
 		}),
 		ReadHeaderTimeout: 10 * time.Second,
+		WriteTimeout:      time.Minute, // more than any wait; lists and streams extend it piece by piece
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    64 << 10, // a filter may be long, and its cost grows with it
 		ErrorLog:          slog.NewLogLogger(a.log.Handler(), slog.LevelDebug),

@@ -7,11 +7,14 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"regexp"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/callboard/callboard/handlers/respond"
 )
@@ -125,6 +128,64 @@ func TestListEndsWithItsClient(t *testing.T) {
 	if made != 3 {
 		t.Errorf("%d elements were made, for a client that left at the third", made)
 	}
+}
+
+// pipes is a listener without a network, so that its time can be a fake one.
+type pipes chan net.Conn
+
+func (p pipes) Accept() (net.Conn, error) {
+	if c, ok := <-p; ok {
+		return c, nil
+	}
+	return nil, net.ErrClosed
+}
+func (p pipes) Close() error   { return nil }
+func (p pipes) Addr() net.Addr { return &net.UnixAddr{Name: "pipe"} }
+
+// A client that takes nothing holds a large list for half a minute and no longer,
+// and one that is only slow gets all of it, however long the whole takes.
+func TestListAndItsSlowClient(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const pieces = 20
+		took := make(chan time.Duration, 1)
+		element := bytes.Repeat([]byte("1"), 200<<10)
+		server := &http.Server{WriteTimeout: time.Minute, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			start := time.Now()
+			_ = respond.List(w, r, pieces, func(dst []byte, _ int) []byte { return append(dst, element...) })
+			took <- time.Since(start)
+		})}
+		listener := make(pipes)
+		go func() { _ = server.Serve(listener) }()
+		ask := func() net.Conn {
+			ours, theirs := net.Pipe()
+			listener <- theirs
+			if _, err := io.WriteString(ours, "GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"); err != nil {
+				t.Fatal(err)
+			}
+			return ours
+		}
+		stalled := ask()
+		if d := <-took; d != 30*time.Second {
+			t.Errorf("a client that takes nothing held the list for %s", d)
+		}
+		_ = stalled.Close()
+
+		slow := ask()
+		var got int64
+		for {
+			n, err := io.CopyN(io.Discard, slow, 100<<10)
+			if got += n; err != nil {
+				break
+			}
+			<-time.After(10 * time.Second) // of a fake clock
+		}
+		if d := <-took; got < pieces*int64(len(element)) || d < 5*time.Minute {
+			t.Errorf("a slow client got %d bytes in %s", got, d)
+		}
+		_ = slow.Close()
+		close(listener)
+		_ = server.Close()
+	})
 }
 
 func TestUnchanged(t *testing.T) {

@@ -221,9 +221,10 @@ func parseLegacies(raws []json.RawMessage, depth int) (parts []view.Filter, err 
 	return parts, nil
 }
 
-// What a text filter may name. A term that is longer than any value that is
-// searched finds nothing, so it needs no cap.
-const maxTextFields = 100
+// maxTextFields bounds what a text filter looks through; a catalog page names
+// three. A term that is longer than any value that is searched finds nothing, so
+// it needs no cap.
+const maxTextFields = 20
 
 // parse makes the filter; nil without a term. Its default fields depend on the
 // order, so they are left to the query.

@@ -9,7 +9,7 @@ import (
 )
 
 // maxFacets bounds what one call counts.
-const maxFacets = 100
+const maxFacets = 50
 
 var facetParams = known{"facet": list, "filter": list, minCommit: text}
 

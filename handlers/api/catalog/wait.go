@@ -78,7 +78,10 @@ func (a *API) await(w http.ResponseWriter, r *http.Request, p params) error {
 	if err == nil && want.commit != "" {
 		state, err = a.awaitCommit(ctx, within, want.commit)
 	}
-	if !errors.Is(err, context.DeadlineExceeded) || r.Context().Err() != nil {
+	switch {
+	case r.Context().Err() != nil:
+		return r.Context().Err() // the client has gone
+	case !errors.Is(err, context.DeadlineExceeded):
 		return err
 	}
 	w.Header().Set("Retry-After", "1")
