@@ -64,6 +64,9 @@ func (g *graph) node(ref string) *node {
 	return n
 }
 
+// name is the last part of the ref, in lower case as all of it.
+func (n *node) name() string { return n.ref[strings.IndexByte(n.ref, '/')+1:] }
+
 // prune forgets a node that nothing refers to.
 func (g *graph) prune(n *node) {
 	if n.id == 0 && n.uses == 0 && len(n.edges) == 0 {

@@ -20,8 +20,27 @@ type index struct {
 	flags map[string]idset
 
 	mu sync.Mutex // for readers who make a text
-	// texts are the fields that have one, the oldest first.
-	texts []*field
+	// searched are the fields that have a text, the oldest first.
+	searched []*field
+
+	texts recent
+}
+
+// recent are texts that one entity brought. Its own names and locations come
+// several times, under different keys, and are kept once.
+type recent []string
+
+func (r *recent) begin(known ...string) { *r = append((*r)[:0], known...) }
+
+func (r *recent) text(value []byte) string {
+	for _, text := range *r {
+		if text == string(value) {
+			return text
+		}
+	}
+	text := string(value)
+	*r = append(*r, text)
+	return text
 }
 
 // field is one search key.
@@ -56,7 +75,7 @@ func (ix *index) add(id uint32, r row) {
 	}
 	if r.null {
 		f.exists.add(id)
-	} else if f.add(id, r.value) {
+	} else if f.add(id, r.value, &ix.texts) {
 		f.exists.add(id)
 	}
 }
@@ -104,7 +123,7 @@ func (ix *index) removeEdge(id uint32, r row, last bool) {
 
 // add answers whether the entity did not have the value, in any casing. Of
 // several casings within one entity the first is kept.
-func (f *field) add(id uint32, value []byte) bool {
+func (f *field) add(id uint32, value []byte, texts *recent) bool {
 	lower, changed := fold(value)
 	if changed && f.values[lower].contains(id) {
 		return false
@@ -126,7 +145,7 @@ func (f *field) add(id uint32, value []byte) bool {
 		return false
 	}
 	if !known {
-		v := string(value)
+		v := texts.text(value)
 		f.register(v, lower, changed)
 		f.values[v] = set
 	} else if set != before {

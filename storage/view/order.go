@@ -121,8 +121,12 @@ func (o *sorted) settle(uid func(id uint32) string) {
 	if len(o.moving) == 0 {
 		return
 	}
+	type arrival struct {
+		place
+		id uint32
+	}
 	var gone []int
-	var come []uint32
+	var come []arrival
 	for id, was := range o.moving {
 		now := place{o.key(id), uid(id)}
 		if was.compare(now) == 0 {
@@ -132,18 +136,18 @@ func (o *sorted) settle(uid func(id uint32) string) {
 			gone = append(gone, o.search(was, uid))
 		}
 		if now.key != nil {
-			come = append(come, id)
+			come = append(come, arrival{now, id})
 		}
 	}
-	clear(o.moving)
+	o.moving = make(map[uint32]place) // and not clear, it may have been large
 	slices.Sort(gone)
 	o.ids = cutOut(o.ids, gone)
-	slices.SortFunc(come, func(a, b uint32) int { return place{o.key(a), uid(a)}.compare(place{o.key(b), uid(b)}) })
-	at := make([]int, len(come))
-	for i, id := range come {
-		at[i] = o.search(place{o.key(id), uid(id)}, uid)
+	slices.SortFunc(come, func(a, b arrival) int { return a.compare(b.place) })
+	at, ids := make([]int, len(come)), make([]uint32, len(come))
+	for i, a := range come {
+		at[i], ids[i] = o.search(a.place, uid), a.id
 	}
-	o.ids = putIn(o.ids, at, come)
+	o.ids = putIn(o.ids, at, ids)
 }
 
 // search finds the first that does not stand before a place.

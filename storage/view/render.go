@@ -4,8 +4,6 @@ import (
 	"crypto/sha1" //nolint:gosec // the etag of contract catalog 1.5 is a SHA-1, not a signature
 	"encoding/binary"
 	"encoding/hex"
-	"errors"
-	"slices"
 	"strconv"
 	"time"
 	"unique"
@@ -17,12 +15,10 @@ import (
 // valid after the Read in which it was found.
 type Entity struct {
 	ref, uid string
-	// json is what the store gave; once served it has its served form, without
-	// what neighbours decide: the etag, whose digits belong at etagAt, the
-	// relations and the status, which come behind. A group of thousands is then
-	// not written anew for each that joins it.
-	json   []byte
-	served bool
+	// json is the served form without what neighbours decide: the etag, whose
+	// digits belong at etagAt, and the relations, which come behind as the status
+	// does. A group of thousands is then not written anew for each that joins it.
+	json []byte
 	// etagAt is 0 when the author wrote the etag.
 	etagAt uint32
 	etag   [sha1.Size]byte
@@ -39,6 +35,8 @@ type Entity struct {
 	// digest names the content: the canonical form and the uid.
 	digest uint64
 	id     uint32
+	// rendered entities have edges, etag and digest.
+	rendered bool
 }
 
 // Ref is the full lower-case ref.
@@ -67,8 +65,6 @@ func (e *Entity) LastChanged() time.Time { return time.UnixMicro(e.changed).UTC(
 // Digest names the content: equal digests mean an equal entity.
 func (e *Entity) Digest() uint64 { return e.digest }
 
-var errNoMetadata = errors.New("no object with metadata")
-
 // appendOwn appends the entity without relations and status, still open.
 func (e *Entity) appendOwn(dst []byte) []byte {
 	if e.etagAt > 0 {
@@ -90,70 +86,23 @@ func (e *Entity) appendWhole(dst []byte) []byte {
 // renderer makes served JSON. It holds buffers and is used by one goroutine.
 type renderer struct {
 	doc, status jsondoc.Doc
-	out         []byte
 	canonical   []byte
 }
 
-// render returns e with the relations that go out from n, an etag to them and,
-// if it is new, its served form: uid and etag in metadata, then apiVersion, kind
-// and spec (contract catalog 1.2, 1.5, 2.2).
+// render returns e with the relations that go out from n and an etag to them
+// (contract catalog 1.5, 2.2).
 func (r *renderer) render(e *Entity, n *node) (*Entity, error) {
 	if err := r.doc.Parse(e.json); err != nil {
 		return nil, err
 	}
-	meta := r.doc.Member(0, "metadata")
-	if meta < 0 || r.doc.Node(meta).Kind != jsondoc.Object {
-		return nil, errNoMetadata
-	}
 	made := *e
-	made.edges = n.share()
-	ownEtag := e.etagAt == 0
-	if !e.served {
-		etag := r.doc.Member(meta, "etag")
-		ownEtag = etag >= 0 && len(r.doc.Text(etag)) > 0
-	}
+	made.edges, made.rendered = n.share(), true
 	var err error
-	if made.etag, err = r.sum(meta, ownEtag, n, e.status); err != nil {
+	if made.etag, err = r.sum(e, n); err != nil {
 		return nil, err
 	}
 	made.digest = binary.BigEndian.Uint64(made.etag[:8]) ^ hashString(e.uid)
-	if !e.served {
-		made.json, made.etagAt = r.serve(meta, e.uid, ownEtag)
-		made.served = true
-	}
 	return &made, nil
-}
-
-// serve gives a document its served form and says where the etag goes.
-func (r *renderer) serve(meta int, uid string, ownEtag bool) (json []byte, etagAt uint32) {
-	out := append(r.out[:0], `{"metadata":{`...)
-	r.doc.Children(meta, func(c int) bool {
-		if !ours(r.doc.Key(c), ownEtag) {
-			out = append(append(out, r.doc.RawKey(c)...), ':')
-			out = append(append(out, r.doc.Raw(c)...), ',')
-		}
-		return true
-	})
-	out = jsondoc.AppendString(append(out, `"uid":`...), uid)
-	if !ownEtag {
-		out = append(out, `,"etag":"`...)
-		etagAt = uint32(len(out))
-		out = append(out, '"')
-	}
-	out = append(out, '}')
-	for _, key := range [...]string{"apiVersion", "kind", "spec"} {
-		if m := r.doc.Member(0, key); m >= 0 {
-			out = append(append(append(out, `,"`...), key...), `":`...)
-			out = append(out, r.doc.Raw(m)...)
-		}
-	}
-	r.out = append(out, '}')
-	return slices.Clone(r.out), etagAt
-}
-
-// ours says whether a member of metadata is not the author's to set.
-func ours(key []byte, ownEtag bool) bool {
-	return string(key) == "uid" || string(key) == "etag" && !ownEtag
 }
 
 // manyEdges is from where the etag names the relations by their number and a
@@ -164,7 +113,8 @@ const manyEdges = 1000
 
 // sum is the SHA-1 of the canonical form: keys sorted, without uid and without
 // an etag of ours.
-func (r *renderer) sum(meta int, ownEtag bool, n *node, statusJSON []byte) (sum [sha1.Size]byte, err error) {
+func (r *renderer) sum(e *Entity, n *node) (sum [sha1.Size]byte, err error) {
+	ownEtag := e.etagAt == 0
 	omit := func(child int) bool { return ours(r.doc.Key(child), ownEtag) }
 	c := append(r.canonical[:0], '{')
 	for _, key := range [...]string{"apiVersion", "kind"} {
@@ -173,7 +123,7 @@ func (r *renderer) sum(meta int, ownEtag bool, n *node, statusJSON []byte) (sum 
 			c = append(c, ',')
 		}
 	}
-	c = r.doc.AppendCanonical(append(c, `"metadata":`...), meta, omit)
+	c = r.doc.AppendCanonical(append(c, `"metadata":`...), r.doc.Member(0, "metadata"), omit)
 	c = append(c, `,"relations":`...)
 	if len(n.edges) > manyEdges {
 		c = strconv.AppendInt(c, int64(len(n.edges)), 10)
@@ -184,8 +134,8 @@ func (r *renderer) sum(meta int, ownEtag bool, n *node, statusJSON []byte) (sum 
 	if m := r.doc.Member(0, "spec"); m >= 0 {
 		c = r.doc.AppendCanonical(append(c, `,"spec":`...), m, nil)
 	}
-	if len(statusJSON) > 0 {
-		if err := r.status.Parse(statusJSON); err != nil {
+	if len(e.status) > 0 {
+		if err := r.status.Parse(e.status); err != nil {
 			return sum, err
 		}
 		c = r.status.AppendCanonical(append(c, `,"status":`...), 0, nil)

@@ -1,19 +1,15 @@
 package view
 
 import (
-	"encoding/json"
 	"fmt"
 	"maps"
 	"runtime"
 	"slices"
 	"strings"
 	"sync"
-	"unique"
 
 	"github.com/RoaringBitmap/roaring/v2"
 
-	"github.com/callboard/callboard/storage"
-	"github.com/callboard/callboard/storage/entity"
 	"github.com/callboard/callboard/storage/view/jsondoc"
 )
 
@@ -33,9 +29,8 @@ type Snapshot struct {
 	digest     uint64
 
 	render renderer
-	// doc is what comes in, old what it replaces.
-	doc, old jsondoc.Doc
-	rows     rows
+	doc    jsondoc.Doc
+	rows   rows
 	// dirty are the nodes whose entities must be rendered anew in this batch.
 	dirty map[*node]struct{}
 }
@@ -81,24 +76,11 @@ func (s *Snapshot) ByUID(uid string) *Entity {
 	return s.entities[ids.Minimum()]
 }
 
-// put takes an entity in, or replaces it. Rendering is left to flush, when all
-// relations of the batch are known.
-func (s *Snapshot) put(in storage.Entity) error {
-	if err := s.doc.Parse(in.JSON); err != nil {
-		return fmt.Errorf("entity %s: %w", in.Ref, err)
-	}
-	if m := s.doc.Member(0, "metadata"); m < 0 || s.doc.Node(m).Kind != jsondoc.Object {
-		return fmt.Errorf("entity %s: %w", in.Ref, errNoMetadata)
-	}
-	status, err := statusJSON(in.Errors)
-	if err != nil {
-		return fmt.Errorf("entity %s: %w", in.Ref, err)
-	}
+// put takes an entity in, or replaces it, and does away with in. Its relations and etag are left to
+// flush, when all relations of the batch are known.
+func (s *Snapshot) put(in *incoming) {
 	n := s.graph.node(in.Ref)
-	made := &Entity{
-		ref: n.ref, uid: in.UID, json: in.JSON, status: status, revision: in.Revision, id: n.id,
-		commit: unique.Make(in.Commit), changed: in.LastChanged.UnixMicro(),
-	}
+	made := in.entity(n)
 	var before []declared
 	if n.id == 0 {
 		s.enter(n, made)
@@ -113,10 +95,11 @@ func (s *Snapshot) put(in storage.Entity) error {
 		}
 		s.entities[n.id] = made
 	}
-	s.rows.walk(&s.doc, made.uid, func(r row) { s.add(made.id, r) })
+	s.index.texts.begin(made.uid, n.name())
+	s.rows.walk(&in.doc, made.uid, func(r row) { s.add(made.id, r) })
 	made.declared = s.graph.declare(before, in.Relations)
 	s.dirty[n] = struct{}{}
-	return nil
+	arrivals.Put(in)
 }
 
 // enter gives an entity an id, and the relations that wait for it.
@@ -173,10 +156,10 @@ func (s *Snapshot) remove(ref string) {
 
 // unindex removes the rows of an entity's own document.
 func (s *Snapshot) unindex(e *Entity) {
-	if err := s.old.Parse(e.json); err != nil {
+	if err := s.doc.Parse(e.json); err != nil {
 		return // cannot be: it was parsed when it came in
 	}
-	s.rows.walk(&s.old, e.uid, func(r row) {
+	s.rows.walk(&s.doc, e.uid, func(r row) {
 		s.index.remove(e.id, r)
 		if o := s.orders.made[string(r.key)]; o != nil && !r.null {
 			o.remove(e.id, r.value)
@@ -266,19 +249,8 @@ func (s *Snapshot) renderAll(nodes []*node, errs *[]error) []*Entity {
 // fingerprint is the entity's part of the catalog's digest. An entity that was
 // not rendered yet has none.
 func (e *Entity) fingerprint() uint64 {
-	if !e.served {
+	if !e.rendered {
 		return 0
 	}
 	return e.digest ^ hashString(e.ref)
-}
-
-// statusJSON is the status member of an entity whose file is broken
-// (contract catalog 1.9), nil without errors.
-func statusJSON(items []entity.StatusItem) ([]byte, error) {
-	if len(items) == 0 {
-		return nil, nil
-	}
-	return json.Marshal(struct {
-		Items []entity.StatusItem `json:"items"`
-	}{items})
 }

@@ -47,11 +47,11 @@ func (ix *index) text(f *field) []byte {
 	for value := range f.values {
 		f.text.add(strings.ToLower(value))
 	}
-	if len(ix.texts) == maxTexts {
-		ix.texts[0].text = text{}
-		ix.texts = append(ix.texts[:0], ix.texts[1:]...)
+	if len(ix.searched) == maxTexts {
+		ix.searched[0].text = text{}
+		ix.searched = append(ix.searched[:0], ix.searched[1:]...)
 	}
-	ix.texts = append(ix.texts, f)
+	ix.searched = append(ix.searched, f)
 	return f.text.all
 }
 

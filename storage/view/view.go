@@ -111,59 +111,84 @@ type Batch struct {
 // Apply changes the view. Entities whose JSON is no entity are left as they
 // were and reported; they cannot come from our own pipeline.
 func (v *View) Apply(ctx context.Context, b Batch) {
+	p, ready := preparer{}, make([]*incoming, 0, len(b.Put))
+	for _, e := range b.Put {
+		in, err := p.prepare(e)
+		if err != nil {
+			v.complain(ctx, err)
+			continue
+		}
+		ready = append(ready, in)
+	}
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	for _, err := range v.snap.apply(b) {
-		v.logger.ErrorContext(ctx, "entity cannot be served", slog.Any(logError, err))
+	for _, in := range ready {
+		v.snap.put(in)
 	}
+	for _, ref := range b.Remove {
+		v.snap.remove(ref)
+	}
+	v.settle(ctx, v.snap, b.Revision)
 	close(v.moved)
 	v.moved = make(chan struct{})
 }
+
+// settle ends a batch.
+func (v *View) settle(ctx context.Context, s *Snapshot, revision int64) {
+	for _, err := range s.flush() {
+		v.complain(ctx, err)
+	}
+	s.revision = revision
+}
+
+func (v *View) complain(ctx context.Context, err error) {
+	v.logger.ErrorContext(ctx, "entity cannot be served", slog.Any(logError, err))
+}
+
+// loadBatch is how many entities are handed over at once while loading.
+const loadBatch = 128
 
 // Load replaces the content of the view with what each yields. It is filled
 // aside, so readers wait only for the exchange.
 func (v *View) Load(ctx context.Context, each func(fn func(storage.Entity) error) (revision int64, err error)) error {
 	fresh := newSnapshot()
 	// The database is read while what it gave is put in order.
-	rows, done := make(chan storage.Entity, 1000), make(chan struct{})
+	batches, done := make(chan []*incoming, 8), make(chan struct{})
 	go func() {
 		defer close(done)
-		for e := range rows {
-			if err := fresh.put(e); err != nil {
-				v.logger.ErrorContext(ctx, "entity cannot be served", slog.Any(logError, err))
+		for batch := range batches {
+			for _, in := range batch {
+				fresh.put(in)
 			}
 		}
 	}()
+	var (
+		p     preparer
+		batch []*incoming
+	)
 	revision, err := each(func(e storage.Entity) error {
-		rows <- e
+		in, err := p.prepare(e)
+		if err != nil {
+			v.complain(ctx, err)
+			return ctx.Err()
+		}
+		if batch = append(batch, in); len(batch) == loadBatch {
+			batches <- batch
+			batch = nil
+		}
 		return ctx.Err()
 	})
-	close(rows)
+	batches <- batch
+	close(batches)
 	<-done
 	if err != nil {
 		return err
 	}
-	for _, err := range fresh.apply(Batch{Revision: revision}) {
-		v.logger.ErrorContext(ctx, "entity cannot be served", slog.Any(logError, err))
-	}
+	v.settle(ctx, fresh, revision)
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.snap = fresh
 	close(v.moved)
 	v.moved = make(chan struct{})
 	return nil
-}
-
-func (s *Snapshot) apply(b Batch) (errs []error) {
-	for _, e := range b.Put {
-		if err := s.put(e); err != nil {
-			errs = append(errs, err)
-		}
-	}
-	for _, ref := range b.Remove {
-		s.remove(ref)
-	}
-	errs = append(errs, s.flush()...)
-	s.revision = b.Revision
-	return errs
 }
