@@ -2,7 +2,9 @@ package handlers_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/http"
+	"os"
 	"regexp"
 	"slices"
 	"strings"
@@ -109,5 +111,33 @@ func TestDocumentIsServed(t *testing.T) {
 	}
 	if w := f.get("/API/Catalog/OpenAPI.json/"); w.Code != http.StatusOK {
 		t.Errorf("other letter case: %d", w.Code)
+	}
+}
+
+// docs/api.md has every operation in its tables, in the document's words.
+func TestDocsHaveEveryOperation(t *testing.T) {
+	t.Parallel()
+	docs, err := os.ReadFile("../docs/api.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := map[string]bool{}
+	for path, item := range document(t, setup(t, shop()...)).Paths.Map() {
+		for method, op := range item.Operations() {
+			if rest, ok := strings.CutPrefix(path, "/api/catalog"); ok {
+				want[fmt.Sprintf("| `%s %s` | %s | %s |", method, rest, op.Summary, op.Extensions["x-callboard-compat"])] = true
+			} else {
+				want[fmt.Sprintf("| `%s %s` | %s |", method, strings.TrimPrefix(path, "/api/callboard"), op.Summary)] = true
+			}
+		}
+	}
+	for line := range strings.Lines(string(docs)) {
+		if line = strings.TrimSuffix(line, "\n"); strings.Contains(line, "` |") && strings.Contains(line, " /") && !want[line] {
+			t.Errorf("the document has no such operation: %s", line)
+		}
+		delete(want, strings.TrimSuffix(line, "\n"))
+	}
+	for line := range want {
+		t.Errorf("docs/api.md lacks: %s", line)
 	}
 }
