@@ -2,6 +2,7 @@ package storagetest
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/callboard/callboard/storage"
@@ -109,11 +110,11 @@ var conflicts = []scenario{
 		})
 		list := func(filter storage.ConflictFilter) (out []string) {
 			for _, c := range get[[]storage.Conflict](f)(f.store.Conflicts(f.Context(), filter)) {
-				s := fmt.Sprint(c.Ref, " ", c.Total)
+				words := []string{c.Ref, fmt.Sprint(c.Total)}
 				for _, l := range c.Claims {
-					s += fmt.Sprint(" ", l.RepositoryID, l.Path)
+					words = append(words, fmt.Sprint(l.RepositoryID, l.Path))
 				}
-				out = append(out, s)
+				out = append(out, strings.Join(words, " "))
 			}
 			return out
 		}

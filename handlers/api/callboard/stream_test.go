@@ -50,7 +50,12 @@ func serveStreams(t *testing.T, closing <-chan struct{}, limit func(s *streaming
 	ctx, cancel := context.WithCancel(t.Context())
 	over := make(chan error, 1)
 	go func() { over <- v.Run(ctx) }()
-	t.Cleanup(func() { cancel(); <-over })
+	t.Cleanup(func() {
+		cancel()
+		if err := <-over; err != nil {
+			t.Error(err)
+		}
+	})
 	<-v.Ready()
 	s := &streamed{T: t, store: store, api: New(store, v, nil, "test", time.Now, closing), ended: make(chan struct{}, 100)}
 	limit(&s.api.streaming)
@@ -111,6 +116,14 @@ func (s *streamed) open(query string) *http.Response {
 	return res
 }
 
+// lines are those of a stream.
+func (s *streamed) lines(query string) *bufio.Scanner {
+	s.Helper()
+	lines := bufio.NewScanner(s.open(query).Body) //nolint:bodyclose // open closes it when the test ends
+	lines.Buffer(nil, 1<<20)
+	return lines
+}
+
 // until reads lines up to the one that begins so.
 func (s *streamed) until(lines *bufio.Scanner, prefix string) (read []string) {
 	s.Helper()
@@ -127,7 +140,7 @@ func TestStreamGoesOnWhereItWasLeft(t *testing.T) {
 	t.Parallel()
 	s := serveStreams(t, nil, func(s *streaming) { s.heartbeat, s.gap = 10*time.Millisecond, time.Millisecond })
 	s.add(3*streamBatch, 1)
-	lines := bufio.NewScanner(s.open("?since=1&ref=component:default/c1,component:default/c40").Body)
+	lines := s.lines("?since=1&ref=component:default/c1,component:default/c40")
 	s.until(lines, `data: {"revision":1,"newest":48,"reset":false}`)
 	got := s.until(lines, "id: 41")
 	if !slices.Contains(got, "id: 2") || slices.Contains(got, "id: 3") {
@@ -149,7 +162,7 @@ func TestStreamOfACatalogBegunAnew(t *testing.T) {
 	t.Parallel()
 	s := serveStreams(t, nil, func(*streaming) {})
 	s.add(2, 1)
-	lines := bufio.NewScanner(s.open("?since=900").Body)
+	lines := s.lines("?since=900")
 	s.until(lines, `data: {"revision":2,"newest":2,"reset":true}`)
 }
 
@@ -172,8 +185,7 @@ func TestStalledClientIsCutOff(t *testing.T) {
 	}
 	<-s.ended
 	// Its slot is free again, and the stream can be read by somebody who reads.
-	lines := bufio.NewScanner(s.open("?since=63").Body)
-	lines.Buffer(nil, 1<<20)
+	lines := s.lines("?since=63")
 	s.until(lines, "id: 64")
 }
 
