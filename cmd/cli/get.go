@@ -49,7 +49,7 @@ A filter is Backstage's: key=value,key=value, all of which must hold; of several
 		ValidArgsFunction: g.complete,
 		RunE:              g.run,
 	}
-	g.client.flags(cmd.Flags())
+	g.flags(cmd.Flags())
 	g.format.flags(cmd, "table", "wide", "name", "json", "yaml")
 	cmd.Flags().StringArrayVar(&g.filters, "filter", nil, "key=value,…; repeat it for alternatives")
 	cmd.Flags().StringVar(&g.query, "query", "", "a predicate as JSON")
@@ -145,25 +145,38 @@ func (g *get) wanted(format string) string {
 	return nameFields + ",metadata.description,spec.type,spec.lifecycle,spec.owner"
 }
 
-// show prints single entities.
-func (g *get) show(ctx context.Context, p *printer, kind string, refs []string) error {
-	p.single = len(refs) == 1
+// show prints single entities, and names those that are not there.
+func (g *get) show(ctx context.Context, p *printer, kind string, given []string) error {
+	p.single = len(given) == 1
+	var refs []string
 	var errs []error
-	for _, given := range refs {
-		ref, err := g.resolve(ctx, given, kind)
-		if err == nil {
-			var raw json.RawMessage
-			if err = g.get1(ctx, ref, &raw); err == nil {
-				err = p.page([]json.RawMessage{raw})
-			}
+	for _, one := range given {
+		ref, err := g.resolve(ctx, one, kind)
+		if err != nil {
+			errs = append(errs, err)
+			continue
 		}
-		errs = append(errs, err)
+		refs = append(refs, ref.String())
 	}
-	return errors.Join(append(errs, p.end())...)
-}
-
-func (g *get) get1(ctx context.Context, ref entity.Ref, out any) error {
-	return g.client.get(ctx, byName(catalogPath+"/entities/by-name", ref), out)
+	var answer struct{ Items []json.RawMessage }
+	if len(refs) > 0 {
+		ask := map[string]any{"entityRefs": refs}
+		if fields := g.wanted(p.format); fields != "" {
+			ask["fields"] = strings.Split(fields, ",")
+		}
+		if err := g.post(ctx, catalogPath+"/entities/by-refs", ask, &answer); err != nil {
+			return err
+		}
+	}
+	var found []json.RawMessage
+	for i, raw := range answer.Items {
+		if string(raw) == "null" && i < len(refs) {
+			errs = append(errs, fmt.Errorf("no entity %s", plain(refs[i])))
+			continue
+		}
+		found = append(found, raw)
+	}
+	return errors.Join(append(errs, p.page(found), p.end())...)
 }
 
 // locations prints the locations registered through the API.
@@ -173,7 +186,7 @@ func (g *get) locations(ctx context.Context, p *printer, ids []string) error {
 		p.format, p.columns = "table", p.columns[:1]
 	}
 	var list []struct{ Data json.RawMessage }
-	if err := g.client.get(ctx, catalogPath+"/locations", &list); err != nil {
+	if err := g.get(ctx, catalogPath+"/locations", &list); err != nil {
 		return err
 	}
 	var items []json.RawMessage
@@ -245,7 +258,7 @@ func (g *get) pages(kind, alternative, fields string) (func(ctx context.Context,
 			if cursor != "" {
 				body["cursor"] = cursor
 			}
-			return g.client.post(ctx, path, body, out)
+			return g.post(ctx, path, body, out)
 		}, err
 	}
 	q := url.Values{"filter": g.filtersOf(kind, alternative)}
@@ -263,7 +276,7 @@ func (g *get) pages(kind, alternative, fields string) (func(ctx context.Context,
 	return func(ctx context.Context, size int, cursor string, out any) error {
 		q.Set("limit", strconv.Itoa(size))
 		set("cursor", cursor)
-		return g.client.get(ctx, path+"?"+q.Encode(), out)
+		return g.get(ctx, path+"?"+q.Encode(), out)
 	}, nil
 }
 

@@ -16,8 +16,8 @@ const (
 )
 
 // byName is the path of an entity below a prefix.
-func byName(prefix string, ref entity.Ref, more ...string) string {
-	return segments(prefix, append([]string{ref.Kind, ref.Namespace, ref.Name}, more...)...)
+func byName(prefix string, ref entity.Ref) string {
+	return segments(prefix, ref.Kind, ref.Namespace, ref.Name)
 }
 
 // resolve finds the entity that the user means. Where kind or namespace is not

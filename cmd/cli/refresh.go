@@ -112,17 +112,9 @@ func (r *refresher) follow(ctx context.Context, progress, out io.Writer, reposit
 				awaited[m.ID] = m.ParkedAt.IsZero()
 			}
 		}
-		left, state := 0, "waits for its turn"
-		for _, m := range d.Messages {
-			switch {
-			case !awaited[m.ID]:
-			case !m.ParkedAt.IsZero():
-				return fmt.Errorf("refresh of %s was given up after %d attempts: %s", repository, m.Attempts, plain(m.Error))
-			default:
-				if left++; m.Error != "" {
-					state = fmt.Sprintf("attempt %d: %s", m.Attempts, m.Error)
-				}
-			}
+		left, state, err := await(d.Messages, awaited)
+		if err != nil {
+			return fmt.Errorf("refresh of %s %w", repository, err)
 		}
 		if left == 0 {
 			if err := r.visible(ctx); err != nil {
@@ -139,6 +131,26 @@ func (r *refresher) follow(ctx context.Context, progress, out io.Writer, reposit
 			return err
 		}
 	}
+}
+
+// await counts the awaited messages that are not done, and says how one of them stands.
+func await(messages []callboard.Message, awaited map[int64]bool) (left int, state string, err error) {
+	for _, m := range messages {
+		switch {
+		case !awaited[m.ID]:
+			continue
+		case !m.ParkedAt.IsZero():
+			return 0, "", fmt.Errorf("was given up after %d attempts: %s", m.Attempts, plain(m.Error))
+		case m.Error != "":
+			state = fmt.Sprintf("attempt %d: %s", m.Attempts, m.Error)
+		case m.RunAfter.After(time.Now()):
+			state = "was looked at just now, waits until " + clock(m.RunAfter)
+		default:
+			state = "waits for its turn"
+		}
+		left++
+	}
+	return left, state, nil
 }
 
 // visible waits until reads show what is stored by now.

@@ -151,6 +151,16 @@ func (w *World) Install(account string) {
 	}
 }
 
+// authorize takes the first token of the configuration, where there is one.
+func (w *World) authorize(req *http.Request) {
+	for _, e := range w.Config.Auth.External {
+		if e.Token != "" {
+			req.Header.Set("Authorization", "Bearer "+e.Token.Reveal())
+			return
+		}
+	}
+}
+
 // Get asks Callboard and decodes the answer; a status other than 200 is an error.
 func (w *World) Get(path string, out any) error {
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
@@ -159,6 +169,7 @@ func (w *World) Get(path string, out any) error {
 	if err != nil {
 		return err
 	}
+	w.authorize(req)
 	res, err := http.DefaultClient.Do(req)
 	if err != nil {
 		return err
@@ -286,6 +297,7 @@ func (w *World) Post(path string) error {
 	if err != nil {
 		return err
 	}
+	w.authorize(req)
 	res, err := http.DefaultClient.Do(req)
 	if err != nil {
 		return err
