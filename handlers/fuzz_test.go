@@ -2,6 +2,7 @@ package handlers_test
 
 import (
 	"encoding/json"
+	"net/http"
 	"net/http/httptest"
 	"net/url"
 	"strings"
@@ -49,5 +50,47 @@ func FuzzByRefsBody(f *testing.F) {
 		w := httptest.NewRecorder()
 		h.ServeHTTP(w, r)
 		checkAnswer(t, body, w)
+	})
+}
+
+func FuzzByQuery(f *testing.F) {
+	for _, s := range []string{
+		"filter=kind=component&orderField=metadata.name,desc&limit=2", "cursor=eyJvcmRlckZpZWxkcyI6W10sImlzUHJldmlvdXMiOnRydWV9", "limit=9223372036854775807&offset=9223372036854775807",
+		"fullTextFilterTerm=a&fullTextFilterFields=metadata.name,,kind&totalItems=exclude", "orderField=,&filter[9]=a",
+		`{"query":{"$any":[{"kind":"api"},{"$not":{"metadata.tags":{"$contains":"go"}}}]},"orderBy":[{"field":"metadata.tags","order":"desc"}],"limit":1}`,
+		`{"cursor":"eyJvcmRlckZpZWxkcyI6W10sImlzUHJldmlvdXMiOnRydWV9","limit":1}`, `{"fullTextFilter":{"term":"A","fields":["metadata.name"]},"offset":1,"totalItems":"exclude"}`,
+		`{"limit":2147483647,"offset":2147483647}`, `{"facets":["kind","KIND","metadata.tags.go"],"query":{"relations":{"$contains":{"type":"ownedBy"}}}}`,
+	} {
+		f.Add(s)
+	}
+	h := setup(f, shop()...)
+	f.Fuzz(func(t *testing.T, question string) {
+		r := httptest.NewRequest("GET", "/api/catalog/entities/by-query", nil)
+		r.URL.RawQuery = question
+		asked := []*http.Request{r}
+		for _, path := range []string{"/api/catalog/entities/by-query", "/api/catalog/entity-facets"} {
+			r := httptest.NewRequest("POST", path, strings.NewReader(question))
+			r.Header.Set("Content-Type", "application/json")
+			asked = append(asked, r)
+		}
+		for _, r := range asked {
+			w := httptest.NewRecorder()
+			h.ServeHTTP(w, r)
+			checkAnswer(t, question, w)
+			var p page
+			if err := json.Unmarshal(w.Body.Bytes(), &p); err != nil {
+				continue // an error's envelope has other members
+			}
+			for _, c := range []string{p.PageInfo.NextCursor, p.PageInfo.PrevCursor} {
+				if c == "" {
+					continue
+				}
+				r := httptest.NewRequest("GET", "/api/catalog/entities/by-query?limit=2&cursor="+url.QueryEscape(c), nil)
+				w := httptest.NewRecorder()
+				if h.ServeHTTP(w, r); w.Code != 200 {
+					t.Errorf("%q leads to %s: %d %s", question, c, w.Code, w.Body)
+				}
+			}
+		}
 	})
 }
