@@ -29,7 +29,7 @@ type inspector struct {
 	asked  string
 }
 
-func (i *inspector) DryRun(_ context.Context, l storage.Location) ([]json.RawMessage, []string, error) {
+func (i *inspector) DryRun(context.Context, storage.Location) ([]json.RawMessage, []string, error) {
 	return []json.RawMessage{json.RawMessage(`{"kind":"Location"}`)}, i.faults, i.err
 }
 

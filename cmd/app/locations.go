@@ -4,10 +4,10 @@ import (
 	"context"
 	"log/slog"
 	"slices"
-	"strings"
 
 	"github.com/google/uuid"
 
+	"github.com/callboard/callboard/pipeline/event"
 	"github.com/callboard/callboard/pipeline/location"
 	"github.com/callboard/callboard/pipeline/refresh"
 	"github.com/callboard/callboard/storage"
@@ -21,17 +21,13 @@ func (a *App) registerLocations(ctx context.Context, hosts []string) error {
 	const source = "config"
 	var want []storage.Location
 	for _, l := range a.cfg.Locations {
-		loc, ok := location.Parse(l.Target)
-		switch {
-		case l.Type != "url":
-			a.log.WarnContext(ctx, "catalog.locations: only type url is read", slog.String("at", l.Place), slog.String("type", l.Type))
-		case !ok || !slices.ContainsFunc(hosts, func(h string) bool { return strings.EqualFold(h, loc.Host) }):
-			a.log.WarnContext(ctx, "catalog.locations: not the URL of a file on a host of integrations.github",
-				slog.String("at", l.Place), slog.String("target", l.Target))
-		default:
-			loc.ID, loc.Source, loc.Origin = uuid.NewString(), source, "url:"+l.Target
-			want = append(want, loc)
+		loc, err := location.Check(l.Type, l.Target, hosts)
+		if err != nil {
+			a.log.WarnContext(ctx, "catalog.locations: an entry is left out", slog.String("at", l.Place), slog.Any(event.LogError, err))
+			continue
 		}
+		loc.ID, loc.Source = uuid.NewString(), source
+		want = append(want, loc)
 	}
 	return a.store.InTx(ctx, func(ctx context.Context, tx storage.Tx) error {
 		had, err := tx.Locations(ctx)

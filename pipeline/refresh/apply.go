@@ -51,6 +51,13 @@ func (s *Step) write(ctx context.Context, tx storage.Tx, p Plan, out bus.Outcome
 	if err := tx.LockCatalog(ctx); err != nil {
 		return out, err
 	}
+	if p.newName {
+		was, err := provisional(ctx, tx, p.repo)
+		if err != nil {
+			return out, err
+		}
+		p.provisional = was
+	}
 	changes, err := s.applyEntities(ctx, tx, p)
 	if err != nil {
 		return out, err
@@ -98,9 +105,12 @@ func (s *Step) applyLost(ctx context.Context, tx storage.Tx, p Plan, out bus.Out
 // name meanwhile: the plan is then void.
 func (s *Step) putLost(ctx context.Context, tx storage.Tx, repo storage.Repository) error {
 	if repo.ID < 0 {
-		real, err := tx.RepositoryByName(ctx, repo.Host, repo.Owner, repo.Name)
+		if err := tx.LockCatalog(ctx); err != nil {
+			return err
+		}
+		shown, err := tx.RepositoryByName(ctx, repo.Host, repo.Owner, repo.Name)
 		switch {
-		case err == nil && real.ID > 0:
+		case err == nil && shown.ID > 0:
 			return storage.ErrStale
 		case err != nil && !isNotFound(err):
 			return err

@@ -32,8 +32,10 @@ type Plan struct {
 	// lost is set when GitHub does not show the repository, but nobody said that
 	// it is gone: the catalog keeps what it has.
 	lost string
-	// provisional is what the repository was before GitHub showed it: what stands
-	// there is the repository's now.
+	// newName is set when GitHub shows the repository under this name for the
+	// first time. provisional is what it may have been before: what stands there
+	// is the repository's now.
+	newName     bool
 	provisional storage.Repository
 	// gone is set when it is: everything that came from it goes.
 	gone string
@@ -210,11 +212,7 @@ func (s *Step) look(ctx context.Context, req request, stored storage.Repository)
 		return Plan{}, fmt.Errorf("read %s at %.7s: %w", repo.FullName(), facts.Head, err)
 	}
 	p := Plan{repo: repo, cause: commitCause(req, facts.Head), changed: c.changed, removed: c.removed(), files: c.stored}
-	if stored.Version == 0 || !strings.EqualFold(stored.FullName(), repo.FullName()) {
-		if p.provisional, err = s.provisional(ctx, repo); err != nil {
-			return Plan{}, err
-		}
-	}
+	p.newName = stored.Version == 0 || !strings.EqualFold(stored.FullName(), repo.FullName())
 	if len(p.changed) == 0 && len(p.removed) == 0 && same(stored, repo) {
 		p.still = "the head did not move"
 	}

@@ -65,10 +65,11 @@ func provisionalID(host, owner, name string) int64 {
 	return -1 - int64(binary.BigEndian.Uint64(sum[:8])&(exactInJavaScript>>1))
 }
 
-// provisional finds the row that a repository had before GitHub showed it.
-func (s *Step) provisional(ctx context.Context, r storage.Repository) (storage.Repository, error) {
-	repo, err := s.store.Repository(ctx, provisionalID(r.Host, r.Owner, r.Name))
-	if errors.Is(err, storage.ErrNotFound) {
+// provisional finds the row that a repository had before GitHub showed it. The
+// catalog is locked, so that none appears behind our back.
+func provisional(ctx context.Context, tx storage.Tx, r storage.Repository) (storage.Repository, error) {
+	repo, err := tx.Repository(ctx, provisionalID(r.Host, r.Owner, r.Name))
+	if isNotFound(err) {
 		return storage.Repository{}, nil
 	}
 	return repo, err

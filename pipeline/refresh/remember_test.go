@@ -119,7 +119,9 @@ func TestLocationsOfALostRepository(t *testing.T) {
 func TestProvisionalRepository(t *testing.T) {
 	f := setup(t, "catalog-info.yaml")
 	f.locate("acme/one", "blob/main/b.yaml")
-	named := func(req *event.Refresh) { req.RepositoryID, req.Owner, req.Name, req.Look, req.Discovered = 0, "acme", "one", true, false }
+	named := func(req *event.Refresh) {
+		req.RepositoryID, req.Owner, req.Name, req.Look, req.Discovered = 0, "acme", "one", true, false
+	}
 	f.attempts = 3
 	other := f.create("acme/other", nil)
 	f.mustRun(other, named)

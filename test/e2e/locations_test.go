@@ -240,12 +240,44 @@ func TestLocationsOnReplicas(t *testing.T) {
 			var got registered
 			call(t, second, "GET", "/locations/"+l.ID, "", 200, &got)
 			call(t, second, "POST", "/locations", located(w, "acme/one/blob/main/b.yaml"), 409, nil)
+			if won := registerAtOnce(t, []*harness.World{w, second}, located(w, "acme/one/blob/main/c.yaml")); won != 1 {
+				t.Errorf("%d of those who registered one location at once were told that they did", won)
+			}
 			eventually(second, "component:default/b")
 			call(t, second, "DELETE", "/locations/"+l.ID, "", 204, nil)
 			call(t, w, "GET", "/locations/"+l.ID, "", 404, nil)
 			eventually(w)
 		})
 	}
+}
+
+// registerAtOnce counts how many of a crowd register a location.
+func registerAtOnce(t *testing.T, replicas []*harness.World, body string) int {
+	t.Helper()
+	const crowd = 10
+	statuses := make(chan int, crowd)
+	for i := range crowd {
+		go func() {
+			res, err := http.Post(replicas[i%len(replicas)].URL+"/api/catalog/locations", "application/json", strings.NewReader(body))
+			if err != nil {
+				statuses <- 0
+				return
+			}
+			_ = res.Body.Close()
+			statuses <- res.StatusCode
+		}()
+	}
+	won := 0
+	for range crowd {
+		switch status := <-statuses; status {
+		case http.StatusCreated:
+			won++
+		case http.StatusConflict:
+		default:
+			t.Errorf("status %d", status)
+		}
+	}
+	return won
 }
 
 // A dry run shows what a registration would bring in, and stores nothing.
@@ -284,7 +316,9 @@ func TestDryRun(t *testing.T) {
 	dry("acme/one/blob/main/all.yaml", false, "location:default/all", "component:default/a", "component:default/b")
 	refused := func(path string, words ...string) {
 		t.Helper()
-		var out struct{ Error struct{ Name, Message string } }
+		var out struct {
+			Error struct{ Name, Message string }
+		}
 		call(t, w, "POST", "/locations?dryRun=true", located(w, path), 400, &out)
 		for _, part := range words {
 			if out.Error.Name != "InputError" || !strings.Contains(out.Error.Message, part) {
