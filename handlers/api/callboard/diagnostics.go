@@ -62,14 +62,20 @@ func (a *API) Diagnostics(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	out, err := a.diagnosticPage(r.Context(), q, filter, after)
+	orphans, err := a.unownedRefs(r.Context(), filter)
+	if err != nil {
+		return err
+	}
+	out, err := a.diagnosticPage(r.Context(), q, filter, after, orphans)
 	if err != nil {
 		return err
 	}
 	if q.Get("cursor") == "" {
-		if out.Totals, err = a.totals(r.Context(), filter); err != nil {
+		counts, err := a.store.CountDiagnostics(r.Context(), filter)
+		if err != nil {
 			return err
 		}
+		out.Totals = total(counts, len(orphans))
 	}
 	return respond.JSON(w, http.StatusOK, out)
 }
@@ -119,7 +125,9 @@ func (a *API) readRepository(ctx context.Context, q url.Values) (int64, error) {
 	return repo.ID, err
 }
 
-func (a *API) diagnosticPage(ctx context.Context, q url.Values, f storage.DiagnosticFilter, after diagnosticsAfter) (out Diagnostics, err error) {
+// diagnosticPage fills a page with stored diagnostics, and what room they leave
+// with orphans: entities whose owner is not in the catalog.
+func (a *API) diagnosticPage(ctx context.Context, q url.Values, f storage.DiagnosticFilter, after diagnosticsAfter, orphans []unowned) (out Diagnostics, err error) {
 	out.Items = []Diagnostic{}
 	var found []storage.FileDiagnostic
 	limit := f.Limit
@@ -128,27 +136,22 @@ func (a *API) diagnosticPage(ctx context.Context, q url.Values, f storage.Diagno
 		if found, err = a.store.Diagnostics(ctx, f); err != nil {
 			return out, err
 		}
-		if len(found) > limit {
-			found = found[:limit]
+	}
+	orphans = behind(orphans, after.Ref)
+	if more := len(found)+len(orphans) > limit; len(found) >= limit {
+		if found = found[:limit]; more {
 			out.NextCursor = writeCursor(q, diagnosticsAfter{DiagnosticKey: found[limit-1].Key()})
 		}
-	}
-	if len(found) < limit {
-		orphans, more, err := a.unowned(ctx, f, after.Ref, limit-len(found))
+	} else {
+		if more {
+			orphans = orphans[:limit-len(found)]
+			out.NextCursor = writeCursor(q, diagnosticsAfter{Ref: orphans[len(orphans)-1].ref})
+		}
+		diagnosed, err := a.diagnose(ctx, orphans)
 		if err != nil {
 			return out, err
 		}
-		found = append(found, orphans...)
-		if more {
-			out.NextCursor = writeCursor(q, diagnosticsAfter{Ref: found[len(found)-1].Ref})
-		}
-	} else if out.NextCursor == "" && len(found) > 0 {
-		// The page is full of stored ones; whether there are others is the next one's to say.
-		if orphans, _, err := a.unowned(ctx, f, "", 1); err != nil {
-			return out, err
-		} else if len(orphans) > 0 {
-			out.NextCursor = writeCursor(q, diagnosticsAfter{DiagnosticKey: found[len(found)-1].Key()})
-		}
+		found = append(found, diagnosed...)
 	}
 	rs := a.repositories()
 	for _, d := range found {
@@ -164,17 +167,9 @@ func (a *API) diagnosticPage(ctx context.Context, q url.Values, f storage.Diagno
 	return out, nil
 }
 
-func (a *API) totals(ctx context.Context, f storage.DiagnosticFilter) (*Totals, error) {
-	counts, err := a.store.CountDiagnostics(ctx, f)
-	if err != nil {
-		return nil, err
-	}
-	unowned, err := a.unownedRefs(ctx, f)
-	if err != nil {
-		return nil, err
-	}
-	if len(unowned) > 0 {
-		counts = append(counts, storage.DiagnosticCount{Severity: entity.SeverityWarning, Rule: ruleOwnerUnknown, Count: len(unowned)})
+func total(counts []storage.DiagnosticCount, orphans int) *Totals {
+	if orphans > 0 {
+		counts = append(counts, storage.DiagnosticCount{Severity: entity.SeverityWarning, Rule: ruleOwnerUnknown, Count: orphans})
 	}
 	out := &Totals{BySeverity: map[entity.Severity]int{}, ByRule: map[string]int{}}
 	for _, c := range counts {
@@ -182,5 +177,5 @@ func (a *API) totals(ctx context.Context, f storage.DiagnosticFilter) (*Totals, 
 		out.BySeverity[c.Severity] += c.Count
 		out.ByRule[c.Rule] += c.Count
 	}
-	return out, nil
+	return out
 }

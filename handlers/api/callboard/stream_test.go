@@ -194,8 +194,10 @@ func TestStreamsAreCounted(t *testing.T) {
 	closing := make(chan struct{})
 	s := serveStreams(t, closing, func(s *streaming) { s.slots = make(chan struct{}, 1) })
 	first := s.open("")
+	defer first.Body.Close()
 	s.until(bufio.NewScanner(first.Body), "event: begin")
 	second := s.open("")
+	defer second.Body.Close()
 	body, err := io.ReadAll(second.Body)
 	if err != nil || second.StatusCode != 503 || second.Header.Get("Retry-After") == "" || !strings.Contains(string(body), "ServiceUnavailableError") {
 		t.Errorf("the second: %d %s %v", second.StatusCode, body, err)

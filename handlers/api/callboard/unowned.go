@@ -1,6 +1,7 @@
 package callboard
 
 import (
+	"cmp"
 	"context"
 	"slices"
 
@@ -15,13 +16,15 @@ const ruleOwnerUnknown = "owner-unknown"
 
 const ownedBy = "relations.ownedby"
 
-// unownedRefs are the entities that a filter chooses and whose owner is not in
-// the catalog, sorted, each with that owner.
-func (a *API) unownedRefs(ctx context.Context, f storage.DiagnosticFilter) ([][2]string, error) {
+// unowned is an entity and its owner that is not in the catalog.
+type unowned struct{ ref, owner string }
+
+// unownedRefs are those that a filter chooses, sorted.
+func (a *API) unownedRefs(ctx context.Context, f storage.DiagnosticFilter) ([]unowned, error) {
 	if f.Rule != "" && f.Rule != ruleOwnerUnknown || f.Severity != "" && f.Severity != entity.SeverityWarning {
 		return nil, nil
 	}
-	var found [][2]string
+	var found []unowned
 	a.view.Read(func(s *view.Snapshot) {
 		for _, owner := range s.Select(nil).Facet(ownedBy) {
 			if f.Owner != "" && f.Owner != owner.Value || s.ByRef(owner.Value) != nil {
@@ -30,7 +33,7 @@ func (a *API) unownedRefs(ctx context.Context, f storage.DiagnosticFilter) ([][2
 			theirs, _ := s.Select(view.Equal{Key: ownedBy, Values: []string{owner.Value}}).Page(nil, 0, 0)
 			for _, e := range theirs {
 				if f.Ref == "" || f.Ref == e.Ref() {
-					found = append(found, [2]string{e.Ref(), owner.Value})
+					found = append(found, unowned{e.Ref(), owner.Value})
 				}
 			}
 		}
@@ -44,46 +47,48 @@ func (a *API) unownedRefs(ctx context.Context, f storage.DiagnosticFilter) ([][2
 		for _, e := range entities {
 			declared[e.Ref] = true
 		}
-		found = slices.DeleteFunc(found, func(u [2]string) bool { return !declared[u[0]] })
+		found = slices.DeleteFunc(found, func(u unowned) bool { return !declared[u.ref] })
 	}
-	slices.SortFunc(found, func(x, y [2]string) int { return slices.Compare(x[:], y[:]) })
+	slices.SortFunc(found, func(x, y unowned) int { return cmp.Or(cmp.Compare(x.ref, y.ref), cmp.Compare(x.owner, y.owner)) })
 	// A second unknown owner of one entity adds nothing.
-	return slices.CompactFunc(found, func(x, y [2]string) bool { return x[0] == y[0] }), nil
+	return slices.CompactFunc(found, func(x, y unowned) bool { return x.ref == y.ref }), nil
 }
 
-// unowned are their diagnostics, behind a ref.
-func (a *API) unowned(ctx context.Context, f storage.DiagnosticFilter, after string, limit int) (page []storage.FileDiagnostic, more bool, err error) {
-	all, err := a.unownedRefs(ctx, f)
-	if err != nil {
-		return nil, false, err
+// behind are those that come after a ref.
+func behind(all []unowned, ref string) []unowned {
+	i, found := slices.BinarySearchFunc(all, ref, func(u unowned, ref string) int { return cmp.Compare(u.ref, ref) })
+	if found {
+		i++
 	}
-	all = slices.DeleteFunc(all, func(u [2]string) bool { return u[0] <= after })
-	if more = len(all) > limit; more {
-		all = all[:limit]
-	}
+	return all[i:]
+}
+
+// diagnose makes their diagnostics.
+func (a *API) diagnose(ctx context.Context, all []unowned) ([]storage.FileDiagnostic, error) {
 	refs := make([]string, len(all))
 	for i, u := range all {
-		refs[i] = u[0]
+		refs[i] = u.ref
 	}
 	entities, err := a.store.Entities(ctx, refs)
 	if err != nil {
-		return nil, false, err
+		return nil, err
 	}
 	byRef := map[string]storage.Entity{}
 	for _, e := range entities {
 		byRef[e.Ref] = e
 	}
-	for _, u := range all {
-		e := byRef[u[0]] // without its place if it went this moment
-		page = append(page, storage.FileDiagnostic{
-			RepositoryID: e.RepositoryID, Owner: u[1],
+	out := make([]storage.FileDiagnostic, len(all))
+	for i, u := range all {
+		e := byRef[u.ref] // without its place if it went this moment
+		out[i] = storage.FileDiagnostic{
+			RepositoryID: e.RepositoryID, Owner: u.owner,
 			Diagnostic: entity.Diagnostic{
-				Path: e.Path, Commit: e.Commit, Document: e.Document, Line: e.Line, Column: 1, Ref: u[0], Field: "spec.owner",
+				Path: e.Path, Commit: e.Commit, Document: e.Document, Line: e.Line, Column: 1, Ref: u.ref, Field: "spec.owner",
 				Rule: ruleOwnerUnknown, Severity: entity.SeverityWarning,
-				Message: u[0] + " is owned by " + u[1] + ", which is not in the catalog",
+				Message: u.ref + " is owned by " + u.owner + ", which is not in the catalog",
 				Hint:    "Correct spec.owner, or add the group or user to the catalog.",
 			},
-		})
+		}
 	}
-	return page, more, nil
+	return out, nil
 }

@@ -1,0 +1,57 @@
+package postgres_test
+
+import (
+	"context"
+	"os"
+	"regexp"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/jackc/pgx/v5"
+
+	"github.com/callboard/callboard/storage"
+	"github.com/callboard/callboard/storage/entity"
+	"github.com/callboard/callboard/test/services"
+)
+
+// Migration 0003 makes of stored files the rows that PutFiles writes.
+func TestDiagnosticsAreBackfilled(t *testing.T) {
+	t.Parallel()
+	migration, err := os.ReadFile("migrations/0003_explain.sql")
+	if err != nil {
+		t.Fatal(err)
+	}
+	backfill := regexp.MustCompile(`(?s)INSERT INTO diagnostics.*?;`).FindString(string(migration))
+	dsn := services.Postgres(t)
+	s := open(t, dsn)
+	rows := func() []storage.FileDiagnostic {
+		all, err := s.Diagnostics(t.Context(), storage.DiagnosticFilter{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return all
+	}
+	err = s.InTx(t.Context(), func(ctx context.Context, tx storage.Tx) error {
+		return tx.PutFiles(ctx, []storage.File{{RepositoryID: 1, Path: "a", Diagnostics: []entity.Diagnostic{
+			{Path: "a", Ref: "component:default/x", Rule: "r", Severity: entity.SeverityError, Message: "\"<&>\x00é"},
+			{Path: "a", Rule: "s", Severity: entity.SeverityInfo},
+		}}, {RepositoryID: 2, Path: "fine"}})
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := rows()
+	conn, err := pgx.Connect(t.Context(), dsn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = conn.Close(context.Background()) }()
+	for _, query := range []string{"DELETE FROM diagnostics", backfill} {
+		if _, err := conn.Exec(t.Context(), query); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if diff := cmp.Diff(want, rows()); diff != "" || len(want) != 2 {
+		t.Errorf("-written +backfilled:\n%s", diff)
+	}
+}
