@@ -115,7 +115,7 @@ func TestAncestors(t *testing.T) {
 			if strings.HasPrefix(item.Entity.Ref(), "location:default/generated-") {
 				line.WriteString("generated ")
 			} else {
-				line.WriteString(fmt.Sprint(item.Entity.Metadata["name"], " "))
+				fmt.Fprint(&line, item.Entity.Metadata["name"], " ")
 			}
 		}
 		if got.RootEntityRef != "component:default/"+name || line.String() != want || len(parents) != 0 {

@@ -1,8 +1,9 @@
 // Package catalog is the HTTP API of the software catalog, as Backstage's
 // clients know it (contract catalog, section 4), answered from storage/view.
 //
-// It reads only, asks no database, and does not know where it is mounted: the
-// route table of handlers says that.
+// Reads of entities wait for no database, unless they ask for a commit or for
+// ancestors. It does not know where it is mounted: the route table of handlers
+// says that.
 package catalog
 
 import (
