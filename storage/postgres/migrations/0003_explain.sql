@@ -19,9 +19,10 @@ CREATE INDEX diagnostics_ref ON diagnostics (ref, repository_id, path, position)
 CREATE INDEX diagnostics_rule ON diagnostics (rule, repository_id, path, position);
 CREATE INDEX diagnostics_severity ON diagnostics (severity, repository_id, path, position);
 CREATE INDEX diagnostics_total ON diagnostics (severity, rule);
+-- Taken apart, JSON may not hold NUL.
 INSERT INTO diagnostics
 SELECT f.repository_id, f.path, d.n - 1, coalesce(d.value ->> 'ref', ''), d.value ->> 'rule', d.value ->> 'severity', d.value::text
-FROM files f, json_array_elements(f.diagnostics::json) WITH ORDINALITY AS d (value, n) WHERE f.diagnostics <> '';
+FROM files f, json_array_elements(replace(f.diagnostics, '\u0000', '\ufffd')::json) WITH ORDINALITY AS d (value, n) WHERE f.diagnostics <> '';
 
 -- When GitHub last confirmed the head, also when nothing had changed.
 ALTER TABLE repositories ADD COLUMN verified_at BIGINT NOT NULL DEFAULT 0;
