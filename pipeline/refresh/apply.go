@@ -81,7 +81,9 @@ func (s *Step) write(ctx context.Context, tx storage.Tx, p Plan, out bus.Outcome
 func (s *Step) applyLost(ctx context.Context, tx storage.Tx, p Plan, out bus.Outcome) (bus.Outcome, error) {
 	out.State, out.Reason = storage.DeliveryIgnored, p.lost
 	repo := p.repo
-	if len(p.changed)+len(p.removed) == 0 {
+	if p.again && repo.SettingsHash != "" {
+		repo.SettingsHash = "" // then everything is read when it can be
+	} else if len(p.changed)+len(p.removed) == 0 {
 		if repo.Version == 0 || repo.State == storage.RepositoryRemoved {
 			return out, nil // never seen, or gone already: there is nothing to note
 		}

@@ -32,6 +32,8 @@ type Plan struct {
 	// lost is set when GitHub does not show the repository, but nobody said that
 	// it is gone: the catalog keeps what it has.
 	lost string
+	// again is set when everything was to be read, which cannot be now.
+	again bool
 	// newName is set when GitHub shows the repository under this name for the
 	// first time. provisional is what it may have been before: what stands there
 	// is the repository's now.

@@ -23,7 +23,7 @@ const ruleUnreadable = "repository-unreadable"
 //
 // It is the ordinary crawl, over the tree as the catalog remembers it.
 func (s *Step) remember(ctx context.Context, req request, stored storage.Repository, files []storage.File, why string) (Plan, error) {
-	p := Plan{lost: why, repo: stored, cause: req.cause}
+	p := Plan{lost: why, again: req.Force, repo: stored, cause: req.cause}
 	locations, err := s.store.RepositoryLocations(ctx, stored.Host, stored.Owner, stored.Name)
 	if err != nil {
 		return p, err

@@ -114,6 +114,26 @@ func TestLocationsOfALostRepository(t *testing.T) {
 		"generated NotFoundError: Unable to read url, no", "location:default/b")
 }
 
+// What was to be read anew is, as soon as it can be.
+func TestForceOfALostRepository(t *testing.T) {
+	f := setup(t, "catalog-info.yaml")
+	r := f.create("acme/one", map[string]string{"catalog-info.yaml": component("one")})
+	f.mustRun(r, nil)
+	if err := f.step.Remove(t.Context(), "component:default/one", f.uids(r.ID())[0], "ann"); err != nil {
+		t.Fatal(err)
+	}
+	f.expectServed(r.ID(), "generated")
+	lost := f.sim.Inject(githubsim.Fault{Status: 404})
+	f.attempts = 3
+	for range 2 {
+		f.mustRun(r, func(req *event.Refresh) { req.Force = true })
+		f.expectServed(r.ID(), "generated")
+	}
+	lost()
+	f.mustRun(r, look)
+	f.expectServed(r.ID(), "component:default/one", "generated")
+}
+
 // A repository that GitHub never showed has a row of its own until it does; its
 // Location entity stays the same.
 func TestProvisionalRepository(t *testing.T) {
