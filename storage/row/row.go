@@ -155,15 +155,24 @@ func (c rawColumn) Scan(src any) error {
 	return err
 }
 
-// textBytes returns bytes that belong to the caller.
-func textBytes(src any) ([]byte, error) {
+// textOf reads a text column as a string.
+func textOf(src any) (string, error) {
 	switch src := src.(type) {
 	case nil:
-		return nil, nil
+		return "", nil
 	case string:
-		return []byte(src), nil
+		return src, nil
 	case []byte:
-		return bytes.Clone(src), nil
+		return string(src), nil
 	}
-	return nil, fmt.Errorf("a text column holds %T", src)
+	return "", fmt.Errorf("a text column holds %T", src)
+}
+
+// textBytes returns bytes that belong to the caller.
+func textBytes(src any) ([]byte, error) {
+	if b, ok := src.([]byte); ok {
+		return bytes.Clone(b), nil
+	}
+	text, err := textOf(src)
+	return []byte(text), err
 }
