@@ -47,7 +47,7 @@ func (a *API) stream(w http.ResponseWriter, r *http.Request, q url.Values, f fee
 	if q.Get("limit") != "" {
 		return respond.Input("Query parameter 'limit' makes no sense for a stream")
 	}
-	after, err := a.streamStart(r, q)
+	after, reset, err := a.streamStart(r, q)
 	if err != nil {
 		return err
 	}
@@ -73,23 +73,34 @@ func (a *API) stream(w http.ResponseWriter, r *http.Request, q url.Values, f fee
 	h.Set("X-Accel-Buffering", "no")     // proxies hold nothing back either
 	h.Set("No-Gzip-Compression", "true") // middleware.Compress would gather events before it sends them
 	s := &sender{w: w, rc: http.NewResponseController(w), patience: a.streaming.patience}
-	newest := a.view.Revision()
-	s.begin(min(after, newest), newest, after > newest)
-	// Whatever ends the stream, the client comes back with the id it has.
-	a.follow(ctx, s, f, min(after, newest))
-	return nil
+	s.begin(after, a.view.Revision(), reset)
+	if r.Method != http.MethodHead { // which has seen all that there is to see
+		a.follow(ctx, s, f, after)
+	}
+	return nil // whatever ended it, the client comes back with the id it has
 }
 
 // streamStart is the revision to go on from: what the client had last, what it
-// asks for, or now. It may be one of a catalog that was begun anew since.
-func (a *API) streamStart(r *http.Request, q url.Values) (int64, error) {
+// asks for, or now. Reset says that it is of a catalog that was begun anew since,
+// so now is all that makes sense. One that only this replica does not show yet is
+// waited for.
+func (a *API) streamStart(r *http.Request, q url.Values) (after int64, reset bool, err error) {
+	now := a.view.Revision()
 	if given := r.Header.Get("Last-Event-ID"); given != "" {
-		return readRevision("Last-Event-ID", given)
+		after, err = readRevision("Last-Event-ID", given)
+	} else if given := q.Get("since"); given != "" {
+		after, err = readRevision("Query parameter 'since'", given)
+	} else {
+		return now, false, nil
 	}
-	if given := q.Get("since"); given != "" {
-		return readRevision("Query parameter 'since'", given)
+	if err != nil || after <= now {
+		return after, false, err
 	}
-	return a.view.Revision(), nil
+	stored, err := a.store.Revision(r.Context())
+	if err != nil || after <= stored {
+		return after, false, err
+	}
+	return now, true, nil
 }
 
 // follow sends changes until ctx ends or sending fails.

@@ -166,6 +166,22 @@ func TestStreamOfACatalogBegunAnew(t *testing.T) {
 	s.until(lines, `data: {"revision":2,"newest":2,"reset":true}`)
 }
 
+// A replica that is behind another goes on where that one was, once it is there.
+func TestStreamWaitsForWhatThisReplicaDoesNotShowYet(t *testing.T) {
+	t.Parallel()
+	s := serveStreams(t, nil, func(s *streaming) { s.gap = time.Millisecond })
+	s.add(3, 1)
+	behind := view.New(s.store, slog.New(slog.DiscardHandler))
+	s.api.view = behind // it has loaded nothing yet
+	lines := s.lines("?since=2")
+	s.until(lines, `data: {"revision":2,"newest":0,"reset":false}`)
+	behind.Apply(t.Context(), view.Batch{Revision: 1})
+	behind.Apply(t.Context(), view.Batch{Revision: 3})
+	if got := s.until(lines, "id: "); got[len(got)-1] != "id: 3" {
+		t.Errorf("after the beginning: %q", got)
+	}
+}
+
 // A client that reads nothing is cut off and gives its slot back.
 func TestStalledClientIsCutOff(t *testing.T) {
 	t.Parallel()
