@@ -12,7 +12,7 @@ import (
 )
 
 const (
-	// pollEvery bounds how late the view is when nobody wakes it.
+	// pollEvery is how late the view may be when nobody wakes it, by default.
 	pollEvery = time.Second
 	// feedBatch is how many changes are read, and applied, at once.
 	feedBatch = 1000
@@ -39,7 +39,7 @@ func (v *View) Run(ctx context.Context) error {
 }
 
 func (v *View) follow(ctx context.Context) {
-	ticker := time.NewTicker(pollEvery)
+	ticker := time.NewTicker(v.poll)
 	defer ticker.Stop()
 	loaded := false
 	for ctx.Err() == nil {

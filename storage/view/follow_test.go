@@ -17,7 +17,10 @@ import (
 	"github.com/callboard/callboard/storage/view"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	// The database server of this process ends with it.
+	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("github.com/callboard/callboard/test/services.launch.func2"))
+}
 
 func openStore(t *testing.T) *sqlite.Store {
 	t.Helper()

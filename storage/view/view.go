@@ -18,6 +18,7 @@ import (
 	"log/slog"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/callboard/callboard/storage"
 )
@@ -36,6 +37,8 @@ type View struct {
 	wake    chan struct{}
 	ready   chan struct{}
 	running atomic.Bool
+	// poll is how long the view sleeps when nobody wakes it.
+	poll time.Duration
 
 	mu   sync.RWMutex
 	snap *Snapshot
@@ -43,16 +46,27 @@ type View struct {
 	moved chan struct{}
 }
 
+// Option changes what New does by default.
+type Option func(*View)
+
+// WithPolling sets how late the view may be when nobody wakes it.
+func WithPolling(every time.Duration) Option { return func(v *View) { v.poll = every } }
+
 // New makes an empty view. It answers reads, with nothing, until Run has loaded it.
-func New(store storage.Reader, logger *slog.Logger) *View {
-	return &View{
+func New(store storage.Reader, logger *slog.Logger, opts ...Option) *View {
+	v := &View{
 		store:  store,
 		logger: logger,
+		poll:   pollEvery,
 		wake:   make(chan struct{}, 1),
 		ready:  make(chan struct{}),
 		snap:   newSnapshot(),
 		moved:  make(chan struct{}),
 	}
+	for _, opt := range opts {
+		opt(v)
+	}
+	return v
 }
 
 // Read calls fn with the catalog at one revision. fn must not block, must not
