@@ -66,7 +66,8 @@ func TestEveryRouteIsGuarded(t *testing.T) {
 		if !strings.HasPrefix(route.Name, plugin+".") || route.Open {
 			t.Errorf("%s %s: permission %q is not one of %s", route.Method, route.Path, route.Name, plugin)
 		}
-		if route.Method == "GET" != route.Reads && !(route.Method == "POST" && route.Reads) || route.Reads && route.Action != "read" {
+		mayRead := route.Method == "GET" || route.Method == "POST" // a predicate is too long for a URL
+		if route.Method == "GET" && !route.Reads || route.Reads && (!mayRead || route.Action != "read") {
 			t.Errorf("%s %s needs %+v: does it read or change?", route.Method, route.Path, route.Permission)
 		}
 		f.checkRoute(route, plugin)

@@ -89,6 +89,7 @@ func (c *client) call(ctx context.Context, method, path string, body, out any) e
 	if err != nil {
 		return err
 	}
+	what, _, _ := strings.Cut(method+" "+path, "?") // a query may be long
 	res, err := http.DefaultClient.Do(req)
 	if err != nil {
 		return fmt.Errorf("ask Callboard (set --server or CALLBOARD_URL if it runs elsewhere): %w", err)
@@ -97,16 +98,16 @@ func (c *client) call(ctx context.Context, method, path string, body, out any) e
 	raw, err := io.ReadAll(io.LimitReader(res.Body, maxAnswer+1))
 	switch {
 	case err != nil:
-		return fmt.Errorf("read the answer to %s %s: %w", method, path, err)
+		return fmt.Errorf("read the answer to %s: %w", what, err)
 	case len(raw) > maxAnswer:
-		return fmt.Errorf("%s %s: the answer is longer than %d MiB", method, path, maxAnswer>>20)
+		return fmt.Errorf("%s: the answer is longer than %d MiB", what, maxAnswer>>20)
 	case res.StatusCode/100 != 2:
-		return newAnswerError(res, method, path, raw)
+		return newAnswerError(res, what, raw)
 	case out == nil:
 		return nil
 	}
 	if err := json.Unmarshal(raw, out); err != nil {
-		return fmt.Errorf("%s %s: this does not look like Callboard: %w", method, path, err)
+		return fmt.Errorf("%s: this does not look like Callboard: %w", what, err)
 	}
 	return nil
 }
@@ -133,13 +134,12 @@ func (c *client) request(ctx context.Context, method, path string, body any) (*h
 	return req, nil
 }
 
-func newAnswerError(res *http.Response, method, path string, raw []byte) error {
+func newAnswerError(res *http.Response, what string, raw []byte) error {
 	var envelope struct{ Error struct{ Message string } }
 	if json.Unmarshal(raw, &envelope) == nil && envelope.Error.Message != "" {
 		return &answerError{res.StatusCode, plain(envelope.Error.Message)}
 	}
-	path, _, _ = strings.Cut(path, "?")
-	return &answerError{res.StatusCode, fmt.Sprintf("%s %s: %s", method, path, plain(res.Status))}
+	return &answerError{res.StatusCode, fmt.Sprintf("%s: %s", what, plain(res.Status))}
 }
 
 // segments joins the parts of a path, each escaped.

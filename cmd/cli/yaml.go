@@ -36,6 +36,9 @@ func writeYAML(w io.Writer, raw json.RawMessage) error {
 	return err
 }
 
+// yaml11 are words that readers of YAML 1.1 take for a boolean.
+var yaml11 = []string{"y", "n", "yes", "no", "on", "off"}
+
 // yamlNode reads the next value. encoding/json bounds how deep it may nest.
 func yamlNode(dec *json.Decoder) (*yaml.Node, error) {
 	token, err := dec.Token()
@@ -62,8 +65,11 @@ func yamlNode(dec *json.Decoder) (*yaml.Node, error) {
 		return node, err
 	case string:
 		node := &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: v}
-		if strings.Contains(v, "\n") {
+		switch {
+		case strings.Contains(v, "\n"):
 			node.Style = yaml.LiteralStyle
+		case slices.Contains(yaml11, strings.ToLower(v)):
+			node.Style = yaml.DoubleQuotedStyle
 		}
 		return node, nil
 	case json.Number:
