@@ -2,10 +2,14 @@ package view_test
 
 import (
 	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
 
 	"github.com/callboard/callboard/storage/view"
 )
@@ -161,4 +165,184 @@ func TestPredicateJSON(t *testing.T) {
 			t.Errorf("%q: %s", tt.filter, diff)
 		}
 	}
+}
+
+// predicates draws a predicate and what it means, read word by word.
+func predicates(depth int) *rapid.Generator[meaning] {
+	return rapid.Custom(func(t *rapid.T) meaning {
+		if depth > 0 {
+			switch rapid.IntRange(0, 5).Draw(t, "form") {
+			case 0:
+				p := predicates(depth-1).Draw(t, "not")
+				return meaning{`{"$not":` + p.query + `}`, func(n naive) bool { return !p.holds(n) }}
+			case 1, 2:
+				parts := rapid.SliceOfN(predicates(depth-1), 0, 3).Draw(t, "parts")
+				all := rapid.Bool().Draw(t, "all")
+				queries := make([]string, len(parts))
+				for i, p := range parts {
+					queries[i] = p.query
+				}
+				op := map[bool]string{true: "$all", false: "$any"}[all]
+				return meaning{`{"` + op + `":[` + strings.Join(queries, ",") + `]}`, func(n naive) bool {
+					for _, p := range parts {
+						if p.holds(n) != all {
+							return !all
+						}
+					}
+					return all
+				}}
+			}
+		}
+		return leaf(t)
+	})
+}
+
+type meaning struct {
+	query string
+	holds func(n naive) bool
+}
+
+func leaf(t *rapid.T) meaning {
+	key := rapid.SampledFrom([]string{"kind", "metadata.x", "METADATA.tags", "metadata.tags.go", "spec.rank", "spec.é", "metadata.name", "metadata.uid", "relations.dependsOn", "none"}).Draw(t, "key")
+	value := rapid.SampledFrom([]string{"a", "GO", "true", "7", "", "É", "component", "component:default/b", "uid-1"}).Draw(t, "value")
+	values := func(n naive) []string {
+		return slices.DeleteFunc(slices.Collect(maps.Keys(n.rows[strings.ToLower(key)])), func(v string) bool { return v == nullMark })
+	}
+	lower := strings.ToLower(value)
+	equal := func(n naive) bool { return slices.Contains(values(n), lower) }
+	switch rapid.IntRange(0, 5).Draw(t, "operator") {
+	case 0:
+		return meaning{fmt.Sprintf(`{%q:%q}`, key, value), equal}
+	case 1:
+		return meaning{fmt.Sprintf(`{%q:{"$contains":%q}}`, key, value), equal}
+	case 2:
+		return meaning{fmt.Sprintf(`{%q:{"$in":[%q,"b"]}}`, key, value), func(n naive) bool { return equal(n) || slices.Contains(values(n), "b") }}
+	case 3:
+		return meaning{fmt.Sprintf(`{%q:{"$hasPrefix":%q}}`, key, value), func(n naive) bool {
+			return slices.ContainsFunc(values(n), func(v string) bool { return strings.HasPrefix(v, lower) })
+		}}
+	case 4:
+		return meaning{fmt.Sprintf(`{"relations":{"$contains":{"type":"DependsOn","targetRef":%q}}}`, value), func(n naive) bool {
+			_, ok := n.rows["relations.dependson"][lower]
+			return ok
+		}}
+	}
+	want := rapid.Bool().Draw(t, "exists")
+	return meaning{fmt.Sprintf(`{%q:{"$exists":%t}}`, key, want), func(n naive) bool { return len(n.rows[strings.ToLower(key)]) > 0 == want }}
+}
+
+// drawView makes a view by some batches, and the model of its entities. Between
+// reads what must then be kept.
+func drawView(t *testing.T, rt *rapid.T, between func(v *view.View)) (*view.View, map[string]naive) {
+	v := view.New(nil, quiet())
+	for step := range rapid.IntRange(1, 3).Draw(rt, "batches") {
+		b := view.Batch{Revision: int64(step)}
+		for i := range rapid.IntRange(0, 5).Draw(rt, "puts") {
+			b.Put = append(b.Put, drawEntity(rt, step*10+i))
+		}
+		if rapid.Bool().Draw(rt, "removes") {
+			b.Remove = []string{refOf(names.Draw(rt, "removed"))}
+		}
+		v.Apply(t.Context(), b)
+		between(v)
+	}
+	model := map[string]naive{}
+	for _, ref := range refs(t, v) {
+		model[ref] = newNaive(rt, byRef(v, ref))
+	}
+	return v, model
+}
+
+// TestPredicatesMeanWhatTheySay: what is chosen by posting lists is what the
+// search rows of each entity say.
+func TestPredicatesMeanWhatTheySay(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(rt *rapid.T) {
+		v, model := drawView(t, rt, func(v *view.View) { chosen(v, view.HasPrefix{Key: "metadata.x", Prefix: "a"}) })
+		for range 5 {
+			p := predicates(3).Draw(rt, "predicate")
+			want := []string{}
+			for _, ref := range slices.Sorted(maps.Keys(model)) {
+				if p.holds(model[ref]) {
+					want = append(want, ref)
+				}
+			}
+			if diff := cmp.Diff(want, predicateRefs(t, v, p.query)); diff != "" {
+				rt.Fatalf("%s: %s", p.query, diff)
+			}
+		}
+	})
+}
+
+// TestTextFindsParts, literally, also while values come and go.
+func TestTextFindsParts(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(rt *rapid.T) {
+		fields := rapid.SliceOfN(rapid.SampledFrom([]string{"metadata.x", "Metadata.Tags", "metadata.tags.go", "kind", "spec.rank", "none"}), 0, 3).Draw(rt, "fields")
+		f := view.Text{Term: rapid.SampledFrom([]string{"", "a", "G", "go", "tr", "é", "É", "%", "_", `"quotes"`, "component", ".5"}).Draw(rt, "term"), Fields: fields}
+		v, model := drawView(t, rt, func(v *view.View) { chosen(v, f) })
+		want := []string{}
+		for _, ref := range slices.Sorted(maps.Keys(model)) {
+			if slices.ContainsFunc(fields, func(field string) bool {
+				return slices.ContainsFunc(slices.Collect(maps.Keys(model[ref].rows[strings.ToLower(field)])), func(value string) bool {
+					return value != nullMark && strings.Contains(value, strings.ToLower(f.Term))
+				})
+			}) {
+				want = append(want, ref)
+			}
+		}
+		if diff := cmp.Diff(want, chosen(v, f)); diff != "" {
+			rt.Fatalf("%+v: %s", f, diff)
+		}
+	})
+}
+
+// TestPredicateOfAFilterChoosesTheSame, since it replaces the filter in a cursor.
+func TestPredicateOfAFilterChoosesTheSame(t *testing.T) {
+	t.Parallel()
+	statement := rapid.SampledFrom([]string{"kind=component", "kind", "metadata.x=a", "metadata.X", "metadata.tags=go", "metadata.tags.go", "spec.rank=7", "$any=x", "$all", `a"b=c`, "metadata.x=", "relations.dependson", ""})
+	rapid.Check(t, func(rt *rapid.T) {
+		v, _ := drawView(t, rt, func(*view.View) {})
+		params := rapid.SliceOfN(rapid.Map(rapid.SliceOfN(statement, 0, 4), func(s []string) string { return strings.Join(s, ",") }), 0, 3).Draw(rt, "filter")
+		f, err := view.ParseFilter(params)
+		if err != nil {
+			rt.Fatal(err)
+		}
+		raw := view.PredicateJSON(f)
+		if raw == nil {
+			if f != nil {
+				rt.Fatal("a filter without a predicate")
+			}
+			return
+		}
+		if diff := cmp.Diff(chosen(v, f), predicateRefs(t, v, string(raw))); diff != "" {
+			rt.Fatalf("%q as %s: %s", params, raw, diff)
+		}
+	})
+}
+
+func FuzzParsePredicate(f *testing.F) {
+	for _, s := range []string{
+		`{}`, `{"kind":"api"}`, `{"$all":[{"a":1},{"$not":{"b":true}}]}`, `{"$any":[]}`, `{"a":{"$in":["b",1e3,false]}}`,
+		`{"a":{"$exists":false}}`, `{"a":{"$hasPrefix":"x"}}`, `{"relations":{"$contains":{"type":"ownedBy","targetRef":{"$in":["g"]}}}}`,
+		`{"a":{"$contains":"b"}}`, `{"a":null}`, `[]`, `"x"`, `{"$not":[]}`, `{"a":{"$contains":{}}}`, `{"\ud800":"\u0000"}`, "{\"\xff\":\"\xff\"}",
+		strings.Repeat(`{"$not":`, 40) + "1" + strings.Repeat("}", 40),
+	} {
+		f.Add(s)
+	}
+	v := loaded(f, 1, component("cart", "u", `"a":["b",1000,false],"x":null`, "component:default/cart ownedBy g"))
+	f.Fuzz(func(t *testing.T, s string) {
+		filter, err := view.ParsePredicate(json.RawMessage(s))
+		if err != nil {
+			if err.Error() == "" || len(err.Error()) > 2000+2*len(s) {
+				t.Errorf("%q is answered by %q", s, err)
+			}
+			return
+		}
+		// An entity is chosen by a predicate or by its contrary.
+		yes, no := chosen(v, filter), chosen(v, view.Not{Filter: filter})
+		if len(yes)+len(no) != 1 {
+			t.Errorf("%s chooses %v, its contrary %v", s, yes, no)
+		}
+	})
 }

@@ -145,19 +145,9 @@ var orderFields = rapid.SampledFrom([]string{"", "metadata.x", "metadata.tags", 
 func TestWindowsAddUp(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(rt *rapid.T) {
-		v := view.New(nil, quiet())
-		for step := range rapid.IntRange(1, 3).Draw(rt, "batches") {
-			b := view.Batch{Revision: int64(step)}
-			for i := range rapid.IntRange(0, 6).Draw(rt, "puts") {
-				b.Put = append(b.Put, drawEntity(rt, step*10+i))
-			}
-			v.Apply(t.Context(), b)
+		v, model := drawView(t, rt, func(v *view.View) {
 			windowOf(v, nil, view.Window{By: view.Order{Field: orderFields.Draw(rt, "kept")}, Limit: 1})
-		}
-		model := map[string]naive{}
-		for _, ref := range refs(t, v) {
-			model[ref] = newNaive(rt, byRef(v, ref))
-		}
+		})
 		w := view.Window{By: view.Order{Field: orderFields.Draw(rt, "field"), Desc: rapid.Bool().Draw(rt, "desc")}, Limit: rapid.IntRange(1, 4).Draw(rt, "limit")}
 		want := ranked(model, w.By)
 		if got := walk(v, nil, w, func() {}); !slices.Equal(want, got) {
