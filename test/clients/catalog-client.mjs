@@ -235,12 +235,13 @@ await step('refreshEntity unknown', () => client.refreshEntity('component:defaul
 await step('removeEntityByUid', async () => {
   const { uid } = (await client.getEntityByRef('component:default/zoo', as)).metadata;
   await client.removeEntityByUid(uid, as);
+  const gone = (await client.getEntityByRef('component:default/zoo', as))?.metadata.uid !== uid;
   // A file still declares it, so it comes back, as another entity.
   const another = await eventually(async () => {
     const now = (await client.getEntityByRef('component:default/zoo', as))?.metadata.uid;
     return now !== uid && now;
   });
-  return { back: Boolean(another) };
+  return { gone, back: Boolean(another) };
 });
 await step('removeEntityByUid unknown', () => client.removeEntityByUid('00000000-0000-4000-8000-000000000000', as));
 const sound = { apiVersion: 'backstage.io/v1alpha1', kind: 'Component', metadata: { name: 'new' }, spec: { type: 'service', lifecycle: 'production', owner: 'team-a' } };

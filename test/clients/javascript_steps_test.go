@@ -74,7 +74,7 @@ var javaScriptSteps = []struct{ step, want string }{
 
 	{"refreshEntity", `"undefined"`},
 	{"refreshEntity unknown", `404 NotFoundError: Entity component:default/unknown not found`},
-	{"removeEntityByUid", `{"back":true}`},
+	{"removeEntityByUid", `{"gone":true,"back":true}`},
 	{"removeEntityByUid unknown", `"undefined"`},
 	{"validateEntity", `{"valid":true}`},
 	{"validateEntity of an invalid one", `{"valid":false,"errors":[{"name":"InputError","message":"Processor BuiltinKindsEntityProcessor threw an error while validating the entity component:default/new; caused by TypeError: /spec must have required property 'lifecycle' - missingProperty: lifecycle","cause":{"name":"TypeError","message":"/spec must have required property 'lifecycle' - missingProperty: lifecycle"}}]}`},

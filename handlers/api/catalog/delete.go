@@ -45,5 +45,8 @@ func (d Removal) remove(r *http.Request, uid string) error {
 	if found == nil {
 		return nil
 	}
-	return d.remover.Remove(r.Context(), found.Ref(), found.UID(), access.Actor(r.Context()))
+	if err := d.remover.Remove(r.Context(), found.Ref(), found.UID(), access.Actor(r.Context())); err != nil {
+		return err
+	}
+	return d.api.shown(r.Context())
 }

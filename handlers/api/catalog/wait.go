@@ -96,6 +96,21 @@ func (want wanted) missed(revision int64, state string) error {
 	return respond.Unavailable("The catalog is at revision %d and did not show commit %s within %s: %s", revision, want.commit, want.wait, state)
 }
 
+// shown waits, for as long as reads wait, until this process shows what was
+// just committed: who deletes something and reads does not see it any more.
+func (a *API) shown(ctx context.Context) error {
+	revision, err := a.store.Revision(ctx)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, defaultWait)
+	defer cancel()
+	if err := a.view.WaitRevision(ctx, revision); !errors.Is(err, context.DeadlineExceeded) {
+		return err
+	}
+	return nil // it is committed; the view will follow
+}
+
 func readWanted(r *http.Request, p params) (want wanted, err error) {
 	if h := r.Header.Get(MinRevisionHeader); h != "" {
 		if want.revision, err = strconv.ParseInt(h, 10, 64); err != nil || want.revision < 0 {
