@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -186,12 +187,19 @@ func TestReadersSeeWholeBatches(t *testing.T) {
 					return
 				default:
 				}
+				var page []*view.Entity
 				v.Read(func(s *view.Snapshot) {
-					page, _ := s.Select(filter).Page([]view.Order{{Field: "metadata.name"}}, 0, 0)
+					page, _ = s.Select(filter).Page([]view.Order{{Field: "metadata.name"}}, 0, 0)
 					if len(page) != 1 {
 						t.Errorf("%d entities at revision %d", len(page), s.Revision())
 					}
 				})
+				// It is written without the lock, as it was.
+				for _, e := range page {
+					if got := e.JSON(); !strings.Contains(string(got), `{"type":"dependsOn","targetRef":"component:default/z"}`) {
+						t.Errorf("written without its relation: %s", got)
+					}
+				}
 			}
 		})
 	}
