@@ -189,6 +189,7 @@ CREATE INDEX messages_parked ON messages USING btree (parked_at, id) WHERE ((don
 CREATE UNIQUE INDEX messages_pkey ON messages USING btree (id);
 CREATE INDEX messages_undone ON messages USING btree (topic, key, id) WHERE (done_at = 0);
 CREATE UNIQUE INDEX relations_pkey ON relations USING btree (origin_ref, source, type, target);
+CREATE INDEX repositories_applied ON repositories USING btree (applied_sha);
 CREATE INDEX repositories_failed ON repositories USING btree (id) WHERE (error <> ''::text);
 CREATE INDEX repositories_name ON repositories USING btree (lower(host), lower(owner), lower(name));
 CREATE UNIQUE INDEX repositories_pkey ON repositories USING btree (id);

@@ -178,5 +178,6 @@ CREATE TABLE repositories (
 	error_at INTEGER NOT NULL,
 	version INTEGER NOT NULL
 , verified_at INTEGER NOT NULL DEFAULT 0) STRICT;
+CREATE INDEX repositories_applied ON repositories (applied_sha);
 CREATE INDEX repositories_failed ON repositories (id) WHERE error <> '';
 CREATE INDEX repositories_name ON repositories (lower(host), lower(owner), lower(name));

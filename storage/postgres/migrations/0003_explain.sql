@@ -27,4 +27,5 @@ FROM files f, json_array_elements(replace(f.diagnostics, '\u0000', '\ufffd')::js
 -- When GitHub last confirmed the head, also when nothing had changed.
 ALTER TABLE repositories ADD COLUMN verified_at BIGINT NOT NULL DEFAULT 0;
 UPDATE repositories SET verified_at = applied_at;
+CREATE INDEX repositories_applied ON repositories (applied_sha);
 CREATE INDEX repositories_failed ON repositories (id) WHERE error <> '';

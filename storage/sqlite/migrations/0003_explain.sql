@@ -26,4 +26,5 @@ FROM files f, json_each(f.diagnostics) d WHERE f.diagnostics <> '';
 -- When GitHub last confirmed the head, also when nothing had changed.
 ALTER TABLE repositories ADD COLUMN verified_at INTEGER NOT NULL DEFAULT 0;
 UPDATE repositories SET verified_at = applied_at;
+CREATE INDEX repositories_applied ON repositories (applied_sha);
 CREATE INDEX repositories_failed ON repositories (id) WHERE error <> '';
