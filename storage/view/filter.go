@@ -83,12 +83,20 @@ func (f All) match(s *Snapshot) *roaring.Bitmap {
 	return found
 }
 
-// FilterError is a filter that cannot be read; the message is part of the wire format.
+// FilterError is a filter that cannot be read; the message is part of the wire
+// format. Without a statement it is the whole that is too much.
 type FilterError struct{ Statement string }
 
 func (e *FilterError) Error() string {
+	if e.Statement == "" {
+		return fmt.Sprintf("Invalid filter, it has more than %d conditions", maxFilterConditions)
+	}
 	return fmt.Sprintf("Invalid filter, '%s' is not a valid statement (expected a string on the form a=b or a= or a)", e.Statement)
 }
+
+// maxFilterConditions is how many alternatives and different keys a filter may
+// have: as many as the predicate that stands for it in a cursor.
+const maxFilterConditions = maxPredicateConditions - 1
 
 // ParseFilter reads the values of the filter parameter: several are
 // alternatives, statements between commas must all hold, and equal keys within
@@ -96,13 +104,18 @@ func (e *FilterError) Error() string {
 // returns nil, which matches everything. The error is a *FilterError.
 func ParseFilter(params []string) (Filter, error) {
 	var out Any
+	conditions := 0
 	for _, param := range params {
 		all, err := parseStatements(param)
 		if err != nil {
 			return nil, err
 		}
-		if len(all) > 0 {
-			out = append(out, all)
+		if len(all) == 0 {
+			continue
+		}
+		out = append(out, all)
+		if conditions += 1 + len(all); conditions > maxFilterConditions {
+			return nil, &FilterError{}
 		}
 	}
 	switch len(out) {

@@ -9,7 +9,7 @@ import (
 )
 
 // What a predicate may cost. Depth counts $all, $any and $not within each
-// other, conditions the fields asked about and these, values those compared with.
+// other, conditions these and the fields asked about, values those compared with.
 const (
 	maxPredicateDepth      = 32
 	maxPredicateConditions = 1_000
@@ -72,6 +72,9 @@ func (p *predicate) object(i, depth int) (Filter, error) {
 	if err != nil {
 		return nil, err
 	}
+	if len(members) == 0 {
+		return All{}, p.count() // it costs as another does
+	}
 	all := make(All, 0, len(members))
 	for _, m := range members {
 		key := string(p.doc.Key(m))
@@ -100,6 +103,13 @@ func (p *predicate) object(i, depth int) (Filter, error) {
 	return all, nil
 }
 
+func (p *predicate) count() error {
+	if p.conditions++; p.conditions > maxPredicateConditions {
+		return tooMuch("it has more than %d conditions", maxPredicateConditions)
+	}
+	return nil
+}
+
 // members are the conditions of an object. As in every JSON reader that makes
 // maps, the last of equal keys counts.
 func (p *predicate) members(i int) ([]int, error) {
@@ -109,8 +119,7 @@ func (p *predicate) members(i int) ([]int, error) {
 		err     error
 	)
 	p.doc.Children(i, func(c int) bool {
-		if p.conditions++; p.conditions > maxPredicateConditions {
-			err = tooMuch("it has more than %d conditions", maxPredicateConditions)
+		if err = p.count(); err != nil {
 			return false
 		}
 		key := string(p.doc.Key(c))
@@ -141,10 +150,6 @@ func (p *predicate) logical(key string, i, depth int) (Filter, error) {
 		err   error
 	)
 	p.doc.Children(i, func(c int) bool {
-		if p.conditions++; p.conditions > maxPredicateConditions {
-			err = tooMuch("it has more than %d conditions", maxPredicateConditions)
-			return false
-		}
 		var f Filter
 		f, err = p.object(c, depth+1)
 		parts = append(parts, f)

@@ -187,6 +187,28 @@ func TestFilterError(t *testing.T) {
 	}
 }
 
+func TestFilterIsBounded(t *testing.T) {
+	t.Parallel()
+	keys := func(n int) string {
+		var b strings.Builder
+		for i := range n {
+			fmt.Fprintf(&b, "k%d=v,", i)
+		}
+		return b.String()
+	}
+	f, err := view.ParseFilter([]string{keys(499), keys(498)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := view.ParsePredicate(view.PredicateJSON(f)); err != nil {
+		t.Errorf("the largest filter does not fit into a predicate: %v", err)
+	}
+	_, err = view.ParseFilter([]string{keys(499), keys(499)})
+	if want := "Invalid filter, it has more than 999 conditions"; err == nil || err.Error() != want {
+		t.Errorf("got %v, want %s", err, want)
+	}
+}
+
 func TestFacet(t *testing.T) {
 	t.Parallel()
 	v := loaded(t, 1,
