@@ -56,9 +56,9 @@ type read struct {
 }
 
 func readsOf(n int) []read {
-	many := func(make func(i int) []byte) (out [][]byte) {
+	many := func(one func(i int) []byte) (out [][]byte) {
 		for i := range 512 {
-			out = append(out, make(i))
+			out = append(out, one(i))
 		}
 		return out
 	}
