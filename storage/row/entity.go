@@ -75,7 +75,7 @@ func (c relationsColumn) Scan(src any) error {
 // escapes, as good as always: the view reads a million of these when it starts.
 // The relations share the text.
 func plainRelations(text string) (relations []entity.Relation, ok bool) {
-	if strings.IndexByte(text, '\\') >= 0 {
+	if !strings.HasPrefix(text, "[[") || strings.IndexByte(text, '\\') >= 0 {
 		return nil, false
 	}
 	// Every odd piece between quotes is a string: three for each relation.
