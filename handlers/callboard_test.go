@@ -336,3 +336,15 @@ func TestCrossSite(t *testing.T) {
 		}
 	}
 }
+
+func TestSettings(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	want := `{"pattern":"github.com/acme","rules":[{"allow":[{"kind":"Component"},{"kind":"API"},{"kind":"Location"}]}],"ownerPolicy":"warn"}`
+	if got := f.get("/api/callboard/settings?host=github.com&owner=acme").Body.String(); got != want {
+		t.Errorf("got %s", got)
+	}
+	if got := f.get("/api/callboard/settings?org=acme").Code; got != 400 {
+		t.Errorf("an unknown parameter is %d", got)
+	}
+}

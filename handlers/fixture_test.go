@@ -17,7 +17,9 @@ import (
 
 	"github.com/callboard/callboard/handlers"
 	"github.com/callboard/callboard/handlers/access"
+	"github.com/callboard/callboard/handlers/api/callboard"
 	"github.com/callboard/callboard/pipeline/inbox"
+	"github.com/callboard/callboard/pipeline/rule"
 	"github.com/callboard/callboard/storage"
 	"github.com/callboard/callboard/storage/entity"
 	"github.com/callboard/callboard/storage/sqlite"
@@ -63,6 +65,9 @@ func setup(t testing.TB, rows ...storage.Entity) *fixture {
 			w.WriteHeader(http.StatusAccepted)
 		}),
 		Metrics: prometheus.NewRegistry(), Log: quiet, Version: "v1<2>", Access: access.Config{Open: true},
+		Settings: func(host, owner string) callboard.Settings {
+			return callboard.Settings{Pattern: host + "/" + owner, Rules: rule.Default(), OwnerPolicy: "warn"}
+		},
 	}
 	f.Handler = handlers.New(f.deps)
 	if len(rows) > 0 {

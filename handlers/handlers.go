@@ -41,6 +41,8 @@ type Deps struct {
 	Version string
 	// Locations says what may be registered, and who reads it.
 	Locations catalog.LocationConfig
+	// Settings tells how the repositories of an owner are read.
+	Settings func(host, owner string) callboard.Settings
 	// Access says who may call the APIs; its zero value lets nobody in.
 	Access access.Config
 }
@@ -97,7 +99,9 @@ var largeBodies = map[string]bool{
 func routes(d Deps) []route {
 	cat := catalog.New(d.View, d.Store)
 	loc := catalog.NewLocations(cat, d.Locations)
-	own := callboard.New(d.Store, d.View, d.Replayer, d.Version, time.Now, d.Closing)
+	own := callboard.New(d.Store, d.View, callboard.Config{
+		Replayer: d.Replayer, Version: d.Version, Settings: d.Settings, Now: time.Now, Closing: d.Closing,
+	})
 	removal := catalog.NewRemoval(cat, d.Remover)
 	op := ops.New(d.Store, d.View, d.Metrics, d.Version, d.Log)
 	c := respond.Adapter{Log: d.Log, Mount: catalogMount}.Handler
@@ -134,6 +138,7 @@ func routes(d Deps) []route {
 
 		// Callboard's own API: what came in, what became of it, and why.
 		{"GET", "/api/callboard/status", read, o(own.Status)},
+		{"GET", "/api/callboard/settings", read, o(own.Settings)},
 		{"GET", "/api/callboard/deliveries", read, o(own.Deliveries)},
 		{"GET", "/api/callboard/deliveries/{guid}", read, o(own.Delivery)},
 		{"POST", "/api/callboard/deliveries/{guid}/replay", change, o(own.Replay)},

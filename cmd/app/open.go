@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/callboard/callboard/cmd/config"
+	"github.com/callboard/callboard/handlers/api/callboard"
 	"github.com/callboard/callboard/pipeline/bus"
 	"github.com/callboard/callboard/pipeline/descriptor"
 	"github.com/callboard/callboard/pipeline/githubapp"
@@ -71,6 +72,13 @@ func refreshConfig(cfg *config.Config) (refresh.Config, error) {
 		Limits:   descriptor.Limits{FileBytes: cfg.MaxFileBytes},
 		MaxFiles: cfg.MaxFiles,
 	}, nil
+}
+
+// settings tells of a refresh's configuration what decides how a file is read.
+func settings(cfg refresh.Config) func(host, owner string) callboard.Settings {
+	return func(host, owner string) callboard.Settings {
+		return callboard.Settings{Pattern: cfg.Pattern(host, owner), Rules: cfg.Rules, OwnerPolicy: string(cfg.Owner)}
+	}
 }
 
 // deliveryHost is the host of deliveries that do not name theirs: Enterprise

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/url"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -38,7 +39,8 @@ Callboard serves of it: what would be created, updated with which fields, and
 deleted, and what would lose to another repository that declares the same name.
 
 The repository is that of the remote origin, or --repository. New files count,
-ignored ones do not. Its rules for kinds and owners only the server knows.
+ignored ones do not. Which files are descriptors, which kinds are allowed and
+whether an owner is needed is as the server says.
 
 Exit codes: 0, or 1 where a descriptor has an error or, with --exit-code, where
 something differs; 2 where it could not be found out.`,
@@ -61,7 +63,7 @@ something differs; 2 where it could not be found out.`,
 	d.format.flags(cmd, "text", "json")
 	cmd.Flags().StringVar(&d.repository, "repository", "", "owner/name or host/owner/name, instead of the remote origin")
 	cmd.Flags().StringVar(&d.ref, "ref", "", "a commit instead of the working tree: a branch, a tag, FETCH_HEAD")
-	cmd.Flags().StringVar(&d.pattern, "pattern", refresh.DefaultPattern, "which files are descriptors, as the server is configured")
+	cmd.Flags().StringVar(&d.pattern, "pattern", "", "which files are descriptors, instead of what the server says")
 	cmd.Flags().BoolVar(&d.exitCode, "exit-code", false, "exit with 1 when something differs")
 	return cmd
 }
@@ -159,7 +161,10 @@ func (d *differ) check(ctx context.Context, dir gitDir, host string, facts githu
 		}
 	}
 	known := held.ID != 0
-	cfg := refresh.Config{Pattern: func(string, string) string { return d.pattern }}
+	cfg, err := d.settings(ctx, host, facts.Owner)
+	if err != nil {
+		return nil, "", err
+	}
 	hosts := []string{host}
 	if d.ref != "" {
 		tree, err := openGitTree(ctx, dir, d.ref)
@@ -187,6 +192,19 @@ func (d *differ) check(ctx context.Context, dir gitDir, host string, facts githu
 	}
 	checked, err := refresh.Check(ctx, cfg, hosts, tree, registered, known && !held.Discovered)
 	return checked, workingTree, err
+}
+
+// settings are the server's, so that both read alike.
+func (d *differ) settings(ctx context.Context, host, owner string) (refresh.Config, error) {
+	var s callboard.Settings
+	query := url.Values{"host": {host}, "owner": {owner}}
+	if err := d.get(ctx, ownPath+"/settings?"+query.Encode(), &s); err != nil {
+		return refresh.Config{}, err
+	}
+	pattern := firstOf(d.pattern, s.Pattern)
+	return refresh.Config{
+		Pattern: func(string, string) string { return pattern }, Rules: s.Rules, Owner: refresh.OwnerPolicy(s.OwnerPolicy),
+	}, nil
 }
 
 // refsPerRequest is what the official client asks for at once, at most.

@@ -10,6 +10,7 @@ import (
 	"github.com/rogpeppe/go-internal/txtar"
 
 	"github.com/callboard/callboard/cmd/config"
+	"github.com/callboard/callboard/pipeline/rule"
 	"github.com/callboard/callboard/test/githubsim"
 	"github.com/callboard/callboard/test/harness"
 )
@@ -64,6 +65,7 @@ func world(t *testing.T, script string) *harness.World {
 		{Subject: "operator", Token: operatorToken},
 		{Subject: "reader", Token: readerToken, Restrictions: map[string]config.AccessRestriction{"catalog": {Actions: []string{"read"}}}},
 	}}
+	w.Config.Catalog.Rules = rule.Default() // diff learns them from the server
 	repos := map[string]map[string]string{}
 	var order []string
 	for _, f := range archive.Files {

@@ -6,6 +6,7 @@
 package rule
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -19,27 +20,36 @@ type Rules []Rule
 
 // Rule allows kinds from locations.
 type Rule struct {
-	Allow []Kind
+	Allow []Kind `json:"allow"`
 	// Locations it is for; none means every location.
-	Locations []Location
+	Locations []Location `json:"locations,omitempty"`
 }
 
 // Kind is a kind, and a spec.type if only that is allowed. Both are compared in
 // any case.
-type Kind struct{ Kind, SpecType string }
+type Kind struct {
+	Kind     string `json:"kind"`
+	SpecType string `json:"specType,omitempty"`
+}
 
 // Location matches location refs by type and, if given, by exact target or
-// glob. Make it with NewLocation.
+// glob. Make it with NewLocation, or from JSON.
 type Location struct {
-	kind, exact, glob string
-	pattern           *match.Pattern
+	place
+	glob *match.Pattern
+}
+
+type place struct {
+	Type    string `json:"type"`
+	Exact   string `json:"exact,omitempty"`
+	Pattern string `json:"pattern,omitempty"`
 }
 
 var errBoth = errors.New("exact and pattern exclude each other")
 
 // NewLocation makes a Location. It refuses exact and pattern together.
 func NewLocation(locationType, exact, pattern string) (Location, error) {
-	l := Location{kind: locationType, exact: exact, glob: pattern}
+	l := Location{place: place{Type: locationType, Exact: exact, Pattern: pattern}}
 	if pattern == "" {
 		return l, nil
 	}
@@ -47,8 +57,18 @@ func NewLocation(locationType, exact, pattern string) (Location, error) {
 		return l, errBoth
 	}
 	var err error
-	l.pattern, err = match.CompileURL(pattern)
+	l.glob, err = match.CompileURL(pattern)
 	return l, err
+}
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (l *Location) UnmarshalJSON(raw []byte) error {
+	var p place
+	err := json.Unmarshal(raw, &p)
+	if err == nil {
+		*l, err = NewLocation(p.Type, p.Exact, p.Pattern)
+	}
+	return err
 }
 
 // Default is what holds when nothing is configured.
@@ -94,7 +114,7 @@ func (r Rule) covers(origin string) bool {
 	}
 	kind, target, _ := strings.Cut(origin, ":")
 	for _, l := range r.Locations {
-		if l.kind == kind && (l.exact == "" || l.exact == target) && (l.pattern == nil || l.pattern.Match(target)) {
+		if l.Type == kind && (l.Exact == "" || l.Exact == target) && (l.glob == nil || l.glob.Match(target)) {
 			return true
 		}
 	}
@@ -107,7 +127,7 @@ func (rs Rules) String() string {
 	for _, r := range rs {
 		fmt.Fprintf(&b, "%q", r.Allow)
 		for _, l := range r.Locations {
-			fmt.Fprintf(&b, " %q %q %q", l.kind, l.exact, l.glob)
+			fmt.Fprintf(&b, " %q", l.place)
 		}
 		b.WriteByte('\n')
 	}

@@ -1,6 +1,7 @@
 package rule_test
 
 import (
+	"encoding/json"
 	"testing"
 
 	"github.com/callboard/callboard/pipeline/rule"
@@ -100,5 +101,25 @@ func TestString(t *testing.T) {
 			t.Errorf("%q stands for two sets of rules", rs)
 		}
 		seen[rs.String()] = true
+	}
+}
+
+// Rules travel as JSON to those who apply them elsewhere, and decide the same there.
+func TestJSON(t *testing.T) {
+	t.Parallel()
+	rs := append(rule.Default(), rule.Rule{
+		Allow:     []rule.Kind{{Kind: "Group", SpecType: "team"}},
+		Locations: []rule.Location{location(t, "url", "", "https://github.com/acme/**"), location(t, "url", "x", "")},
+	})
+	raw, err := json.Marshal(rs)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var back rule.Rules
+	if err := json.Unmarshal(raw, &back); err != nil || back.String() != rs.String() || !back.Allow(acme, "group", "team") || back.Allow(acme, "group", "x") {
+		t.Errorf("%s became %s, %v", rs, back, err)
+	}
+	if err := json.Unmarshal([]byte(`[{"locations":[{"type":"url","exact":"a","pattern":"b"}]}]`), &back); err == nil {
+		t.Error("exact and pattern were taken together")
 	}
 }

@@ -24,21 +24,36 @@ type Replayer interface {
 	Replay(ctx context.Context, guid, actor string) error
 }
 
+// Config is what the API tells of and works with.
+type Config struct {
+	Replayer Replayer
+	Version  string
+	// Settings tells how the repositories of an owner are read.
+	Settings func(host, owner string) Settings
+	// Now is the clock, time.Now in the program.
+	Now func() time.Time
+	// Closing ends the streams when it is closed; nil never does.
+	Closing <-chan struct{}
+}
+
 // API holds the handlers.
 type API struct {
 	store    storage.Store
 	view     *view.View
 	replayer Replayer
 	version  string
+	settings func(host, owner string) Settings
 	now      func() time.Time
 
 	streaming streaming
 }
 
-// New makes the API. now is the clock, time.Now in the program; streams end when
-// closing is closed, nil never.
-func New(store storage.Store, v *view.View, replayer Replayer, version string, now func() time.Time, closing <-chan struct{}) *API {
-	return &API{store: store, view: v, replayer: replayer, version: version, now: now, streaming: newStreaming(closing)}
+// New makes the API.
+func New(store storage.Store, v *view.View, cfg Config) *API {
+	return &API{
+		store: store, view: v, replayer: cfg.Replayer, version: cfg.Version, settings: cfg.Settings, now: cfg.Now,
+		streaming: newStreaming(cfg.Closing),
+	}
 }
 
 // Items is the shape of every list.

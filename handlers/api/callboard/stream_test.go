@@ -57,7 +57,7 @@ func serveStreams(t *testing.T, closing <-chan struct{}, limit func(s *streaming
 		}
 	})
 	<-v.Ready()
-	s := &streamed{T: t, store: store, api: New(store, v, nil, "test", time.Now, closing), ended: make(chan struct{}, 100)}
+	s := &streamed{T: t, store: store, api: New(store, v, Config{Version: "test", Now: time.Now, Closing: closing}), ended: make(chan struct{}, 100)}
 	limit(&s.api.streaming)
 	handler := respond.Adapter{Log: log}.Handler(s.api.Changes)
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
