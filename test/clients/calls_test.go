@@ -112,6 +112,8 @@ var calls = []call{
 	{request: "DELETE /api/catalog/entities/by-uid/$UID", status: 401},
 	{request: "DELETE /api/catalog/entities/by-uid/$UID", as: token, status: 204},
 
+	{request: "GET /api/callboard/settings?owner=acme", status: 200},
+	{request: "GET /api/callboard/settings?org=acme", status: 400},
 	{request: "GET /api/callboard/status", status: 200},
 	{request: "GET /api/callboard/status?x=y", status: 400},
 	{request: "GET /api/callboard/status", as: reader, status: 403},
