@@ -64,9 +64,6 @@ func (g *graph) node(ref string) *node {
 	return n
 }
 
-// name is the last part of the ref, in lower case as all of it.
-func (n *node) name() string { return n.ref[strings.IndexByte(n.ref, '/')+1:] }
-
 // prune forgets a node that nothing refers to.
 func (g *graph) prune(n *node) {
 	if n.id == 0 && n.uses == 0 && len(n.edges) == 0 {
@@ -174,4 +171,4 @@ func (n *node) least(t *relationType) (least *string) {
 	return least
 }
 
-func (e edge) row() row { return row{key: e.typ.key, value: []byte(e.target.ref)} }
+func (e edge) row() row { return row{key: e.typ.key, value: e.target.ref} }

@@ -1,11 +1,8 @@
 package view
 
 import (
-	"maps"
-	"slices"
-	"strings"
+	"iter"
 	"sync"
-	"unicode/utf8"
 
 	"github.com/RoaringBitmap/roaring/v2"
 )
@@ -22,35 +19,13 @@ type index struct {
 	mu sync.Mutex // for readers who make a text
 	// searched are the fields that have a text, the oldest first.
 	searched []*field
-
-	texts recent
-}
-
-// recent are texts that one entity brought. Its own names and locations come
-// several times, under different keys, and are kept once.
-type recent []string
-
-func (r *recent) begin(known ...string) { *r = append((*r)[:0], known...) }
-
-func (r *recent) text(value []byte) string {
-	for _, text := range *r {
-		if text == string(value) {
-			return text
-		}
-	}
-	text := string(value)
-	*r = append(*r, text)
-	return text
 }
 
 // field is one search key.
 type field struct {
 	// exists are the entities that have the key, with a value or with null.
 	exists idset
-	// values are the entities by value as written, for facets; folded leads from
-	// a lower-case value to the values as written that are not lower-case.
-	values map[string]idset
-	folded map[string][]string
+	values values
 	// text is what searches for parts of values go through, see text.go.
 	text text
 }
@@ -70,12 +45,12 @@ func (ix *index) add(id uint32, r row) {
 	}
 	f := ix.fields[string(r.key)]
 	if f == nil {
-		f = &field{values: make(map[string]idset)}
+		f = &field{values: newValues()}
 		ix.fields[string(r.key)] = f
 	}
 	if r.null {
 		f.exists.add(id)
-	} else if f.add(id, r.value, &ix.texts) {
+	} else if f.add(id, r.value) {
 		f.exists.add(id)
 	}
 }
@@ -104,7 +79,7 @@ func (ix *index) remove(id uint32, r row) {
 	} else if f.remove(id, r.value) {
 		f.exists.remove(id)
 	}
-	if f.exists.empty() && len(f.values) == 0 {
+	if f.exists.empty() && f.values.pairs == 0 {
 		delete(ix.fields, string(r.key))
 	}
 }
@@ -121,137 +96,53 @@ func (ix *index) removeEdge(id uint32, r row, last bool) {
 	}
 }
 
-// add answers whether the entity did not have the value, in any casing. Of
-// several casings within one entity the first is kept.
-func (f *field) add(id uint32, value []byte, texts *recent) bool {
-	lower, changed := fold(value)
-	if changed && f.values[lower].contains(id) {
-		return false
-	}
-	if len(f.folded) > 0 {
-		casings := f.folded[lower]
-		if !changed {
-			casings = f.folded[string(value)]
-		}
-		for _, other := range casings {
-			if other != string(value) && f.values[other].contains(id) {
-				return false
-			}
-		}
-	}
-	before, known := f.values[string(value)]
-	set := before
-	if !set.add(id) {
-		return false
-	}
-	if !known {
-		v := texts.text(value)
-		f.register(v, lower, changed)
-		f.values[v] = set
-	} else if set != before {
-		f.values[string(value)] = set
-	}
-	return true
-}
-
-// register notes a value that no entity had before.
-func (f *field) register(value, lower string, changed bool) {
-	if !changed {
-		lower = value
-	}
-	if f.text.made() && !f.known(lower) {
+// add answers whether the entity did not have the value, in any casing.
+func (f *field) add(id uint32, value string) bool {
+	lower := fold(value)
+	if f.text.made() && !f.values.known(lower) {
 		f.text.add(lower)
 	}
-	if !changed {
-		return
-	}
-	if f.folded == nil {
-		f.folded = make(map[string][]string)
-	}
-	f.folded[lower] = append(f.folded[lower], value)
+	return f.values.add(id, value, hashLower(lower))
 }
 
-// known says whether any entity has the value, in any casing.
-func (f *field) known(lower string) bool {
-	_, plain := f.values[lower]
-	return plain || len(f.folded[lower]) > 0
-}
-
-func (f *field) remove(id uint32, value []byte) bool {
-	before := f.values[string(value)]
-	set := before
-	if !set.remove(id) {
+// remove answers whether the entity had the value.
+func (f *field) remove(id uint32, value string) bool {
+	lower := fold(value)
+	if !f.values.remove(id, value, hashLower(lower)) {
 		return false
 	}
-	if !set.empty() {
-		if set != before {
-			f.values[string(value)] = set
-		}
-		return true
-	}
-	delete(f.values, string(value))
-	lower, changed := fold(value)
-	if changed {
-		f.unfold(lower, string(value))
-	} else {
-		lower = string(value)
-	}
-	if f.text.made() && !f.known(lower) {
+	if f.text.made() && !f.values.known(lower) {
 		f.text.remove(lower)
 	}
 	return true
 }
 
-func (f *field) unfold(lower, value string) {
-	kept := slices.DeleteFunc(f.folded[lower], func(v string) bool { return v == value })
-	if len(kept) == 0 {
-		delete(f.folded, lower)
-	} else {
-		f.folded[lower] = kept
-	}
-}
-
-// fold returns the lower-case form if that differs from the value; making it
-// costs memory, and most values are lower-case already.
-func fold(value []byte) (lower string, changed bool) {
-	for _, c := range value {
-		if c >= utf8.RuneSelf || c >= 'A' && c <= 'Z' {
-			lower = strings.ToLower(string(value))
-			return lower, lower != string(value)
+// each yields every value of a key, as written, with its entities. That a key
+// has both values and a flag is rare, so the two are put together here.
+func (ix *index) each(key string) iter.Seq2[string, idset] {
+	return func(yield func(string, idset) bool) {
+		flag, flagged := ix.flags[key]
+		if f := ix.fields[key]; f != nil {
+			for value, set := range f.values.all() {
+				if flagged && value == "true" {
+					set = idset{more: &idlist{many: union([]idset{set, flag})}}
+					flagged = false
+				}
+				if !yield(value, set) {
+					return
+				}
+			}
+		}
+		if flagged {
+			yield("true", flag)
 		}
 	}
-	return "", false
 }
 
-// having appends the sets of all casings of a lower-case value.
-func (f *field) having(dst []idset, lower []byte) []idset {
-	if set, ok := f.values[string(lower)]; ok {
-		dst = append(dst, set)
-	}
-	if len(f.folded) > 0 {
-		for _, v := range f.folded[string(lower)] {
-			dst = append(dst, f.values[v])
-		}
-	}
-	return dst
-}
-
-// field is everything that is known of a key, its flag included, nil if that is
-// nothing. It must not be changed. That a key has both values and a flag is
-// rare, so the two are put together when somebody asks.
-func (ix *index) field(key string) *field {
-	f := ix.fields[key]
-	flag, flagged := ix.flags[key]
-	if !flagged {
-		return f
-	}
-	if f == nil {
-		return &field{exists: flag, values: map[string]idset{"true": flag}}
-	}
-	both := &field{values: maps.Clone(f.values), folded: f.folded}
-	both.exists = idset{more: &idlist{many: union([]idset{f.exists, flag})}}
-	both.values["true"] = idset{more: &idlist{many: union([]idset{f.values["true"], flag})}}
-	return both
+// has says whether anybody has the key.
+func (ix *index) has(key string) bool {
+	_, flagged := ix.flags[key]
+	return flagged || ix.fields[key] != nil
 }
 
 // existing are the entities that have the key. The bitmap must not be changed.
@@ -273,7 +164,7 @@ func (ix *index) equal(key string, values []string) *roaring.Bitmap {
 	f := ix.fields[key]
 	for _, v := range values {
 		if f != nil {
-			sets = f.having(sets, []byte(v))
+			sets = f.values.having(sets, v)
 		}
 		if set, ok := ix.flags[key]; ok && v == "true" {
 			sets = append(sets, set)

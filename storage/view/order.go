@@ -2,6 +2,7 @@ package view
 
 import (
 	"cmp"
+	"iter"
 	"slices"
 	"strings"
 	"sync"
@@ -103,15 +104,15 @@ func (o *sorted) set(id uint32, key *string) {
 
 // add and remove follow the rows of a touched entity. All rows of a document are
 // removed before those of the next are added, so the key is the least of these.
-func (o *sorted) add(id uint32, value []byte) {
-	lower := strings.ToLower(string(value))
+func (o *sorted) add(id uint32, value string) {
+	lower := fold(value)
 	if key := o.key(id); key == nil || lower < *key {
 		o.set(id, &lower)
 	}
 }
 
-func (o *sorted) remove(id uint32, value []byte) {
-	if key := o.key(id); key != nil && *key == strings.ToLower(string(value)) {
+func (o *sorted) remove(id uint32, value string) {
+	if key := o.key(id); key != nil && *key == fold(value) {
 		o.set(id, nil)
 	}
 }
@@ -191,25 +192,24 @@ func (s *Snapshot) order(field string) *sorted {
 	if field == "" || field == ByUID[0].Field {
 		return s.uids // uids are in lower case, as search values
 	}
-	if s.index.field(field) == nil {
+	if !s.index.has(field) {
 		return newSorted()
 	}
-	return s.orders.get(field, func() *sorted { return s.sortBy(s.index.field(field)) })
+	return s.orders.get(field, func() *sorted { return s.sortBy(s.index.each(field)) })
 }
 
 // sortBy sorts the values and not the entities: these are dealt out to their
 // values in the order of uids.
-func (s *Snapshot) sortBy(f *field) *sorted {
-	type posting struct {
+func (s *Snapshot) sortBy(values iter.Seq2[string, idset]) *sorted {
+	type valued struct {
 		key *string
 		set idset
 	}
-	postings := make([]posting, 0, len(f.values))
-	for value, set := range f.values {
-		lower := strings.ToLower(value)
-		postings = append(postings, posting{&lower, set})
+	var postings []valued
+	for value, set := range values {
+		postings = append(postings, valued{new(fold(value)), set})
 	}
-	slices.SortFunc(postings, func(a, b posting) int { return strings.Compare(*a.key, *b.key) })
+	slices.SortFunc(postings, func(a, b valued) int { return strings.Compare(*a.key, *b.key) })
 	o := newSorted()
 	o.keys = make([]*string, len(s.entities))
 	bucket, ends := make([]uint32, len(s.entities)), make([]uint32, len(postings)+1)

@@ -14,10 +14,11 @@ const maxRow = 200
 
 // row is one search row: what makes an entity findable.
 type row struct {
-	// key is lower-case. It and value are only valid during the call.
+	// key is lower-case. It is only valid during the call.
 	key []byte
-	// value is as written; null rows only make the key exist.
-	value []byte
+	// value is as written, and shares the document's bytes; null rows only make
+	// the key exist.
+	value string
 	null  bool
 	// flag marks the row that says an array holds the string that ends the key.
 	flag bool
@@ -30,7 +31,6 @@ type rows struct {
 	doc   *jsondoc.Doc
 	path  []byte
 	lower []byte
-	value []byte
 	yield func(row)
 }
 
@@ -50,10 +50,10 @@ func (w *rows) walk(doc *jsondoc.Doc, uid string, yield func(row)) {
 	if namespace >= 0 && !isEmpty(doc, namespace) {
 		w.scalar(namespace)
 	} else {
-		w.emit([]byte(entity.DefaultNamespace), false, false)
+		w.emit(entity.DefaultNamespace, false, false)
 	}
 	w.at("metadata.uid")
-	w.emit([]byte(uid), false, false)
+	w.emit(uid, false, false)
 }
 
 func (w *rows) at(path string) { w.path = append(w.path[:0], path...) }
@@ -83,7 +83,7 @@ func (w *rows) visit(i int) {
 			w.visit(c)
 			if w.doc.Node(c).Kind == jsondoc.String {
 				w.path = append(append(w.path, '.'), w.doc.Text(c)...)
-				w.emit([]byte("true"), false, true)
+				w.emit("true", false, true)
 				w.path = w.path[:here]
 			}
 			return true
@@ -106,18 +106,19 @@ func (w *rows) visit(i int) {
 func (w *rows) scalar(i int) {
 	switch w.doc.Node(i).Kind {
 	case jsondoc.Null:
-		w.emit(nil, true, false)
+		w.emit("", true, false)
 	case jsondoc.String:
-		w.emit(w.doc.Text(i), false, false)
+		w.emit(w.doc.Shared(i), false, false)
 	case jsondoc.Number:
-		w.value = jsondoc.AppendNumber(w.value[:0], w.doc.Raw(i))
-		w.emit(w.value, false, false)
-	case jsondoc.True, jsondoc.False:
-		w.emit(w.doc.Raw(i), false, false)
+		w.emit(string(jsondoc.AppendNumber(nil, w.doc.Raw(i))), false, false)
+	case jsondoc.True:
+		w.emit("true", false, false)
+	case jsondoc.False:
+		w.emit("false", false, false)
 	}
 }
 
-func (w *rows) emit(value []byte, null, flag bool) {
+func (w *rows) emit(value string, null, flag bool) {
 	if len(w.path) > 3*maxRow {
 		return // longer than any key of maxRow units: do not even fold it
 	}
@@ -126,7 +127,7 @@ func (w *rows) emit(value []byte, null, flag bool) {
 		return
 	}
 	if !null && tooLong(value) {
-		value, null = nil, true
+		value, null = "", true
 	}
 	w.yield(row{key: w.lower, value: value, null: null, flag: flag})
 }
@@ -147,7 +148,7 @@ func appendLower(dst, text []byte) []byte {
 }
 
 // tooLong counts as JavaScript does: characters beyond the basic plane count twice.
-func tooLong(text []byte) bool {
+func tooLong[T []byte | string](text T) bool {
 	if len(text) <= maxRow {
 		return false
 	}

@@ -45,11 +45,9 @@ func (sel Selection) Facet(key string) []FacetValue {
 		}
 		return set.countIn(sel.ids)
 	}
-	if f := sel.s.index.field(key); f != nil {
-		for value, set := range f.values {
-			if n := count(set); n > 0 {
-				out = append(out, FacetValue{value, n})
-			}
+	for value, set := range sel.s.index.each(key) {
+		if n := count(set); n > 0 {
+			out = append(out, FacetValue{value, n})
 		}
 	}
 	slices.SortFunc(out, func(a, b FacetValue) int { return strings.Compare(a.Value, b.Value) })

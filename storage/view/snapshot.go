@@ -95,7 +95,6 @@ func (s *Snapshot) put(in *incoming) {
 		}
 		s.entities[n.id] = made
 	}
-	s.index.texts.begin(made.uid, n.name())
 	s.rows.walk(&in.doc, made.uid, func(r row) { s.add(made.id, r) })
 	made.declared = s.graph.declare(before, in.Relations)
 	s.dirty[n] = struct{}{}

@@ -44,8 +44,8 @@ func (ix *index) text(f *field) []byte {
 		return f.text.all
 	}
 	f.text.all = []byte(textMark)
-	for value := range f.values {
-		f.text.add(strings.ToLower(value))
+	for value := range f.values.all() {
+		f.text.add(fold(value))
 	}
 	if len(ix.searched) == maxTexts {
 		ix.searched[0].text = text{}
@@ -79,7 +79,7 @@ func (ix *index) containing(key, part string) *roaring.Bitmap {
 				break // behind the last value
 			}
 			at = start + bytes.Index(all[start:], []byte(textMark))
-			sets = f.having(sets, all[start:at])
+			sets = f.values.having(sets, string(all[start:at]))
 		}
 	}
 	if set, ok := ix.flags[key]; ok && strings.Contains(textMark+"true", part) {

@@ -16,6 +16,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"unsafe"
 )
 
 // MaxDepth is how deep objects and arrays may be nested.
@@ -143,6 +144,13 @@ func (d *Doc) Text(i int) []byte {
 		return unquote(d.src[n.Start:n.End])
 	}
 	return d.src[n.Start+1 : n.End-1]
+}
+
+// Shared is what Text is, as a string that shares the source: it is for those
+// who know that the source never changes, and spares them a copy of each value.
+func (d *Doc) Shared(i int) string {
+	text := d.Text(i)
+	return unsafe.String(unsafe.SliceData(text), len(text)) //nolint:gosec // as said above
 }
 
 // unquote reads a string that holds escapes. They are rare, so the standard
