@@ -26,6 +26,8 @@ type node struct {
 	// rendered with them share them: then they are copied before they change.
 	edges  []edge
 	shared bool
+	// dirty entities are rendered anew at the end of the batch.
+	dirty bool
 	// sum names the set of edges, whatever their order.
 	sum uint64
 	// uses counts the edges that lead here.

@@ -5,8 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
-	"unique"
 
 	"github.com/callboard/callboard/storage"
 	"github.com/callboard/callboard/storage/entity"
@@ -32,7 +32,7 @@ var arrivals = sync.Pool{New: func() any { return new(incoming) }}
 func (in *incoming) entity(n *node) *Entity {
 	return &Entity{
 		ref: n.ref, uid: in.UID, json: in.served, etagAt: in.etagAt, status: in.status, id: n.id,
-		revision: in.Revision, commit: unique.Make(in.Commit), changed: in.LastChanged.UnixMicro(),
+		revision: in.Revision, commit: in.Commit, changed: in.LastChanged.UnixMicro(),
 	}
 }
 
@@ -40,6 +40,9 @@ func (in *incoming) entity(n *node) *Entity {
 type preparer struct {
 	doc jsondoc.Doc
 	out []byte
+	// commit is that of the entity before: those of a repository come together,
+	// and share it.
+	commit string
 }
 
 var errNoMetadata = errors.New("no object with metadata")
@@ -55,6 +58,10 @@ func (p *preparer) prepare(e storage.Entity) (*incoming, error) {
 	in := arrivals.Get().(*incoming)
 	in.Entity = e
 	in.JSON = nil // it is large, and served is made from it
+	if in.Commit != p.commit {
+		p.commit = strings.Clone(in.Commit)
+	}
+	in.Commit = p.commit
 	var err error
 	if in.status, err = statusJSON(e.Errors); err != nil {
 		return nil, fmt.Errorf("entity %s: %w", e.Ref, err)

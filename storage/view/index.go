@@ -1,6 +1,7 @@
 package view
 
 import (
+	"hash/maphash"
 	"iter"
 	"sync"
 
@@ -15,6 +16,8 @@ type index struct {
 	// metadata.tags.java. There are many, each with the one value "true", so
 	// they are kept without a field of their own.
 	flags map[string]idset
+
+	lower []byte // the writer's, for hashes
 
 	mu sync.Mutex // for readers who make a text
 	// searched are the fields that have a text, the oldest first.
@@ -34,6 +37,12 @@ func newIndex() *index {
 	return &index{fields: make(map[string]*field), flags: make(map[string]idset)}
 }
 
+// hash is what a value is found by, in any case.
+func (ix *index) hash(value string) uint32 {
+	ix.lower = appendLower(ix.lower[:0], value)
+	return uint32(maphash.Bytes(seed, ix.lower))
+}
+
 // add puts an entity under a row.
 func (ix *index) add(id uint32, r row) {
 	if r.flag {
@@ -50,7 +59,7 @@ func (ix *index) add(id uint32, r row) {
 	}
 	if r.null {
 		f.exists.add(id)
-	} else if f.add(id, r.value) {
+	} else if f.add(id, r.value, ix.hash(r.value)) {
 		f.exists.add(id)
 	}
 }
@@ -76,7 +85,7 @@ func (ix *index) remove(id uint32, r row) {
 	}
 	if r.null {
 		f.exists.remove(id)
-	} else if f.remove(id, r.value) {
+	} else if f.remove(id, r.value, ix.hash(r.value)) {
 		f.exists.remove(id)
 	}
 	if f.exists.empty() && f.values.pairs == 0 {
@@ -92,27 +101,29 @@ func (ix *index) removeEdge(id uint32, r row, last bool) {
 		return
 	}
 	if f := ix.fields[string(r.key)]; f != nil {
-		f.remove(id, r.value)
+		f.remove(id, r.value, ix.hash(r.value))
 	}
 }
 
 // add answers whether the entity did not have the value, in any casing.
-func (f *field) add(id uint32, value string) bool {
-	lower := fold(value)
-	if f.text.made() && !f.values.known(lower) {
-		f.text.add(lower)
+func (f *field) add(id uint32, value string, hash uint32) bool {
+	if f.text.made() {
+		if lower := fold(value); !f.values.known(lower) {
+			f.text.add(lower)
+		}
 	}
-	return f.values.add(id, value, hashLower(lower))
+	return f.values.add(id, value, hash)
 }
 
 // remove answers whether the entity had the value.
-func (f *field) remove(id uint32, value string) bool {
-	lower := fold(value)
-	if !f.values.remove(id, value, hashLower(lower)) {
+func (f *field) remove(id uint32, value string, hash uint32) bool {
+	if !f.values.remove(id, value, hash) {
 		return false
 	}
-	if f.text.made() && !f.values.known(lower) {
-		f.text.remove(lower)
+	if f.text.made() {
+		if lower := fold(value); !f.values.known(lower) {
+			f.text.remove(lower)
+		}
 	}
 	return true
 }

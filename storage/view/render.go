@@ -6,7 +6,6 @@ import (
 	"encoding/hex"
 	"strconv"
 	"time"
-	"unique"
 
 	"github.com/callboard/callboard/storage/view/jsondoc"
 )
@@ -29,9 +28,8 @@ type Entity struct {
 	declared []declared
 
 	revision int64
-	// commits repeat for all entities of a repository, so they are interned.
-	commit  unique.Handle[string]
-	changed int64 // Unix microseconds
+	commit   string
+	changed  int64 // Unix microseconds
 	// digest names the content: the canonical form and the uid.
 	digest uint64
 	id     uint32
@@ -57,7 +55,7 @@ const relationSize = 90
 func (e *Entity) Revision() int64 { return e.revision }
 
 // Commit is the commit that this version was read from.
-func (e *Entity) Commit() string { return e.commit.Value() }
+func (e *Entity) Commit() string { return e.commit }
 
 // LastChanged is when the catalog came to show this version.
 func (e *Entity) LastChanged() time.Time { return time.UnixMicro(e.changed).UTC() }
@@ -90,19 +88,23 @@ type renderer struct {
 }
 
 // render returns e with the relations that go out from n and an etag to them
-// (contract catalog 1.5, 2.2).
+// (contract catalog 1.5, 2.2). One that is new is filled in, since nobody has
+// seen it.
 func (r *renderer) render(e *Entity, n *node) (*Entity, error) {
 	if err := r.doc.Parse(e.json); err != nil {
 		return nil, err
 	}
-	made := *e
-	made.edges, made.rendered = n.share(), true
-	var err error
-	if made.etag, err = r.sum(e, n); err != nil {
+	etag, err := r.sum(e, n)
+	if err != nil {
 		return nil, err
 	}
-	made.digest = binary.BigEndian.Uint64(made.etag[:8]) ^ hashString(e.uid)
-	return &made, nil
+	made := e
+	if e.rendered {
+		made = new(*e)
+	}
+	made.edges, made.etag, made.rendered = n.share(), etag, true
+	made.digest = binary.BigEndian.Uint64(etag[:8]) ^ hashString(e.uid)
+	return made, nil
 }
 
 // manyEdges is from where the etag names the relations by their number and a

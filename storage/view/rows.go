@@ -1,7 +1,7 @@
 package view
 
 import (
-	"bytes"
+	"strings"
 	"unicode/utf8"
 
 	"github.com/callboard/callboard/storage/entity"
@@ -133,11 +133,12 @@ func (w *rows) emit(value string, null, flag bool) {
 }
 
 // appendLower appends text in lower case.
-func appendLower(dst, text []byte) []byte {
+func appendLower[T []byte | string](dst []byte, text T) []byte {
 	at := len(dst)
-	for _, c := range text {
+	for i := range len(text) {
+		c := text[i]
 		if c >= utf8.RuneSelf {
-			return append(dst[:at], bytes.ToLower(text)...)
+			return append(dst[:at], strings.ToLower(string(text))...)
 		}
 		if c >= 'A' && c <= 'Z' {
 			c += 'a' - 'A'

@@ -2,9 +2,7 @@ package view
 
 import (
 	"fmt"
-	"maps"
 	"runtime"
-	"slices"
 	"strings"
 	"sync"
 
@@ -31,8 +29,9 @@ type Snapshot struct {
 	render renderer
 	doc    jsondoc.Doc
 	rows   rows
-	// dirty are the nodes whose entities must be rendered anew in this batch.
-	dirty map[*node]struct{}
+	// dirty are the nodes whose entities must be rendered anew in this batch, as
+	// far as they still say so.
+	dirty []*node
 }
 
 func newSnapshot() *Snapshot {
@@ -40,7 +39,6 @@ func newSnapshot() *Snapshot {
 		index:    newIndex(),
 		entities: make([]*Entity, 1),
 		all:      roaring.New(),
-		dirty:    make(map[*node]struct{}),
 		refs:     newSorted(),
 		uids:     newSorted(),
 		orders:   orders{made: make(map[string]*sorted)},
@@ -97,7 +95,7 @@ func (s *Snapshot) put(in *incoming) {
 	}
 	s.rows.walk(&in.doc, made.uid, func(r row) { s.add(made.id, r) })
 	made.declared = s.graph.declare(before, in.Relations)
-	s.dirty[n] = struct{}{}
+	s.soil(n)
 	arrivals.Put(in)
 }
 
@@ -148,7 +146,7 @@ func (s *Snapshot) remove(ref string) {
 	s.entities[id] = nil
 	s.free = append(s.free, id)
 	n.id = 0
-	delete(s.dirty, n)
+	n.dirty = false
 	s.graph.declare(e.declared, nil)
 	s.graph.prune(n)
 }
@@ -172,7 +170,7 @@ func (s *Snapshot) edgeChanged(n *node, e edge, added bool) {
 	if n.id == 0 {
 		return
 	}
-	s.dirty[n] = struct{}{}
+	s.soil(n)
 	o := s.orders.made[string(e.typ.key)]
 	if o != nil {
 		o.touch(n.id, s.uid(n.id))
@@ -187,19 +185,33 @@ func (s *Snapshot) edgeChanged(n *node, e edge, added bool) {
 	}
 }
 
+// soil notes that the node's entity must be rendered anew.
+func (s *Snapshot) soil(n *node) {
+	if !n.dirty {
+		n.dirty = true
+		s.dirty = append(s.dirty, n)
+	}
+}
+
 // flush renders what the batch touched: the entities that changed, and those
 // whose relations changed because a neighbour did.
 func (s *Snapshot) flush() (errs []error) {
-	nodes := slices.Collect(maps.Keys(s.dirty))
+	nodes := s.dirty[:0]
+	for _, n := range s.dirty {
+		if n.dirty { // a node that came twice is clean the second time
+			n.dirty = false
+			nodes = append(nodes, n)
+			s.digest ^= s.entities[n.id].fingerprint()
+		}
+	}
 	made := s.renderAll(nodes, &errs)
 	for i, n := range nodes {
-		if made[i] == nil {
-			continue
+		if made[i] != nil {
+			s.entities[n.id] = made[i]
 		}
-		s.digest ^= s.entities[n.id].fingerprint() ^ made[i].fingerprint()
-		s.entities[n.id] = made[i]
+		s.digest ^= s.entities[n.id].fingerprint()
 	}
-	clear(s.dirty)
+	s.dirty = nil // it may have been large
 	s.eachOrder(func(o *sorted) { o.settle(s.uid) })
 	return errs
 }
