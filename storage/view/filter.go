@@ -46,7 +46,10 @@ func (f Not) match(s *Snapshot) *roaring.Bitmap {
 }
 
 func (f HasPrefix) match(s *Snapshot) *roaring.Bitmap {
-	return s.index.containing(f.Key, string(textMark)+f.Prefix)
+	if ids, ok := s.prefixed(f.Key, f.Prefix); ok {
+		return ids
+	}
+	return s.index.containing(f.Key, textMark+f.Prefix)
 }
 
 func (f Text) match(s *Snapshot) *roaring.Bitmap {

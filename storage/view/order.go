@@ -4,8 +4,11 @@ import (
 	"cmp"
 	"iter"
 	"slices"
+	"sort"
 	"strings"
 	"sync"
+
+	"github.com/RoaringBitmap/roaring/v2"
 )
 
 // Order sorts by a search key, in any case.
@@ -196,6 +199,28 @@ func (s *Snapshot) order(field string) *sorted {
 		return newSorted()
 	}
 	return s.orders.get(field, func() *sorted { return s.sortBy(s.index.each(field)) })
+}
+
+// prefixed are the entities whose value under a key begins with the prefix: they
+// stand together in the key's order. An order has one value of each entity, so
+// it does not know for keys of which somebody has several. The bitmap must not
+// be changed.
+func (s *Snapshot) prefixed(key, prefix string) (ids *roaring.Bitmap, ok bool) {
+	f := s.index.fields[key]
+	if _, flagged := s.index.flags[key]; flagged || f == nil {
+		return nil, false
+	}
+	o := s.order(key)
+	if f.values.pairs != len(o.ids) {
+		return nil, false
+	}
+	from := sort.Search(len(o.ids), func(i int) bool { return *o.key(o.ids[i]) >= prefix })
+	n := sort.Search(len(o.ids)-from, func(i int) bool { return !strings.HasPrefix(*o.key(o.ids[from+i]), prefix) })
+	bits := make([]uint64, len(s.entities)/64+1)
+	for _, id := range o.ids[from : from+n] {
+		bits[id/64] |= 1 << (id % 64)
+	}
+	return roaring.FromDense(bits, false), true
 }
 
 // sortBy sorts the values and not the entities: these are dealt out to their

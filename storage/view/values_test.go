@@ -2,6 +2,7 @@ package view
 
 import (
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"unsafe"
@@ -51,6 +52,27 @@ func TestValuesAreAMap(t *testing.T) {
 			t.Fatalf("%d pairs of %d, values (-want +got):\n%s", v.pairs, pairs, diff)
 		}
 	})
+}
+
+func TestManyValues(t *testing.T) {
+	t.Parallel()
+	v := newValues()
+	const n = 3<<pageBits + 7
+	text := func(i int) string { return "value " + strconv.Itoa(i) }
+	for round := range 3 { // the second and third find what was freed
+		for i := range n {
+			v.add(uint32(i+1), text(i+round), hashLower(text(i+round)))
+		}
+		for i := range n {
+			if sets := v.having(nil, text(i+round)); len(sets) != 1 || !sets[0].contains(uint32(i+1)) {
+				t.Fatalf("%s belongs to %v", text(i+round), sets)
+			}
+			v.remove(uint32(i+1), text(i+round), hashLower(text(i+round)))
+		}
+	}
+	if v.pairs != 0 || len(v.first) != 0 || len(v.pages) != 4 {
+		t.Errorf("%d pairs, %d hashes, %d pages are left", v.pairs, len(v.first), len(v.pages))
+	}
 }
 
 func TestASharedValueKeepsNoDocument(t *testing.T) {
