@@ -130,3 +130,30 @@ func TestAncestryIsBounded(t *testing.T) {
 		t.Errorf("%d entities, %v", len(got)-1, got[:2])
 	}
 }
+
+// Of several Locations in one file only those that name a file led to it.
+func TestAncestryOfSeveralLocations(t *testing.T) {
+	t.Parallel()
+	to := func(name, target string) storage.Entity {
+		return row("location:default/"+name, "l-"+name,
+			`{"kind":"Location","metadata":{"name":"`+name+`","namespace":"default"},"spec":{"targets":["`+target+`"]}}`)
+	}
+	f := setup(t,
+		placed(to("glob", "./parts/*.yaml"), 1, "lists/all.yaml", 0),
+		placed(to("root", "/lists/parts/a.yaml"), 1, "lists/all.yaml", 1),
+		placed(to("url", "https://h/Acme/one/blob/main/lists/parts/a.yaml"), 1, "lists/all.yaml", 2),
+		placed(to("sibling", "./parts/b.yaml"), 1, "lists/all.yaml", 3),
+		placed(to("elsewhere", "https://h/acme/two/blob/main/lists/parts/a.yaml"), 1, "lists/all.yaml", 4),
+		placed(component("part", "p", ""), 1, "lists/parts/a.yaml", 0),
+	)
+	f.repository(storage.Repository{ID: 1, Host: "h", Owner: "Acme", Name: "One", State: storage.RepositoryActive})
+	f.tx(func(ctx context.Context, tx storage.Tx) error {
+		return tx.PutFiles(ctx, []storage.File{{
+			RepositoryID: 1, Path: "lists/parts/a.yaml", Role: storage.RoleTarget, Parent: "lists/all.yaml", Status: storage.FileOK,
+		}})
+	})
+	want := []string{"component:default/part", "part < glob root url", "glob <", "root <", "url <"}
+	if diff := cmp.Diff(want, f.ancestry("component/default/part")); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+}

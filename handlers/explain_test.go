@@ -12,7 +12,9 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/callboard/callboard/handlers"
 	"github.com/callboard/callboard/handlers/api/callboard"
 	"github.com/callboard/callboard/pipeline/event"
 	"github.com/callboard/callboard/storage"
@@ -47,6 +49,30 @@ func explained(t *testing.T) *fixture {
 		}})
 	})
 	return f
+}
+
+// How bad an unknown owner is, the owner policy says.
+func TestUnknownOwnersFollowThePolicy(t *testing.T) {
+	t.Parallel()
+	f := explained(t)
+	for policy, want := range map[string]string{"off": "", "warn": "warning", "enforce": "error"} {
+		f.deps.Settings = func(string, string) callboard.Settings { return callboard.Settings{OwnerPolicy: policy} }
+		f.deps.Metrics = prometheus.NewRegistry()
+		f.Handler = handlers.New(f.deps)
+		out := decode[callboard.Diagnostics](t, f, "GET", "/diagnostics?rule=owner-unknown")
+		if want == "" {
+			if len(out.Items) != 0 || out.Totals.Count != 0 {
+				t.Errorf("%s: %+v", policy, out)
+			}
+			continue
+		}
+		if len(out.Items) != 3 || string(out.Items[0].Severity) != want || out.Totals.BySeverity[entity.Severity(want)] != 3 {
+			t.Errorf("%s: %+v", policy, out)
+		}
+		if out := decode[callboard.Diagnostics](t, f, "GET", "/diagnostics?rule=owner-unknown&severity="+want); len(out.Items) != 3 {
+			t.Errorf("%s: by severity %+v", policy, out)
+		}
+	}
 }
 
 func TestDiagnostics(t *testing.T) {

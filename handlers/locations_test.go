@@ -365,8 +365,8 @@ func TestValidateEntity(t *testing.T) {
 	expect(t, "bad", validate(`{"entity":{"bad":1},"location":"url:x"}`), 400,
 		`{"errors":[{"name":"InputError","message":"what; caused by TypeError: why","cause":{"name":"TypeError","message":"why"}}]}`)
 	refs := []struct{ ref, want string }{
-		{"nothing", "Unable to parse location reference 'nothing', expected '<type>:<target>', e.g. 'url:https://host/path'"},
-		{"", "Unable to parse location reference ''"}, {"url:", "Unable to parse"}, {"https://x/y", "please prefix it with 'url:'"},
+		{"nothing", "Unable to parse location ref 'nothing', expected '<type>:<target>', e.g. 'url:https://host/path'"},
+		{"", "Unable to parse location ref ''"}, {"url:", "Unable to parse"}, {"https://x/y", "please prefix it with 'url:'"},
 		{"file:/x", "only 'url:<target>' is supported"},
 	}
 	for _, tt := range refs {

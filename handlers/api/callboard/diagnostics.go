@@ -75,10 +75,13 @@ func (a *API) Diagnostics(w http.ResponseWriter, r *http.Request) error {
 		if err != nil {
 			return err
 		}
-		out.Totals = total(counts, len(orphans))
+		out.Totals = total(counts, orphans)
 	}
 	return respond.JSON(w, http.StatusOK, out)
 }
+
+// ruleOtherBranch is told of locations that name a branch that is not read.
+const ruleOtherBranch = "other-branch"
 
 func (a *API) diagnosticFilter(ctx context.Context, q url.Values) (f storage.DiagnosticFilter, err error) {
 	if f.Limit, err = readLimit(q); err != nil {
@@ -159,6 +162,9 @@ func (a *API) diagnosticPage(ctx context.Context, q url.Values, f storage.Diagno
 		if err != nil {
 			return out, err
 		}
+		if d.Rule == ruleOtherBranch {
+			place.URL = "" // of a branch that is not read no commit is known
+		}
 		out.Items = append(out.Items, Diagnostic{
 			Repository: place.Repository, RepositoryID: place.RepositoryID, Host: place.Host,
 			Diagnostic: d.Diagnostic, URL: place.URL, Owner: d.Owner,
@@ -167,9 +173,9 @@ func (a *API) diagnosticPage(ctx context.Context, q url.Values, f storage.Diagno
 	return out, nil
 }
 
-func total(counts []storage.DiagnosticCount, orphans int) *Totals {
-	if orphans > 0 {
-		counts = append(counts, storage.DiagnosticCount{Severity: entity.SeverityWarning, Rule: ruleOwnerUnknown, Count: orphans})
+func total(counts []storage.DiagnosticCount, orphans []unowned) *Totals {
+	if len(orphans) > 0 {
+		counts = append(counts, storage.DiagnosticCount{Severity: orphans[0].severity, Rule: ruleOwnerUnknown, Count: len(orphans)})
 	}
 	out := &Totals{BySeverity: map[entity.Severity]int{}, ByRule: map[string]int{}}
 	for _, c := range counts {

@@ -17,11 +17,27 @@ const ruleOwnerUnknown = "owner-unknown"
 const ownedBy = "relations.ownedby"
 
 // unowned is an entity and its owner that is not in the catalog.
-type unowned struct{ ref, owner string }
+type unowned struct {
+	ref, owner string
+	severity   entity.Severity
+}
+
+// unownedSeverity is how bad an unknown owner is by the owner policy; "" where
+// nobody asks for owners.
+func (a *API) unownedSeverity() entity.Severity {
+	switch a.settings("", "").OwnerPolicy {
+	case "warn":
+		return entity.SeverityWarning
+	case "enforce":
+		return entity.SeverityError
+	}
+	return ""
+}
 
 // unownedRefs are those that a filter chooses, sorted.
 func (a *API) unownedRefs(ctx context.Context, f storage.DiagnosticFilter) ([]unowned, error) {
-	if f.Rule != "" && f.Rule != ruleOwnerUnknown || f.Severity != "" && f.Severity != entity.SeverityWarning {
+	severity := a.unownedSeverity()
+	if severity == "" || f.Rule != "" && f.Rule != ruleOwnerUnknown || f.Severity != "" && f.Severity != severity {
 		return nil, nil
 	}
 	var found []unowned
@@ -33,7 +49,7 @@ func (a *API) unownedRefs(ctx context.Context, f storage.DiagnosticFilter) ([]un
 			theirs, _ := s.Select(view.Equal{Key: ownedBy, Values: []string{owner.Value}}).Page(nil, 0, 0)
 			for _, e := range theirs {
 				if f.Ref == "" || f.Ref == e.Ref() {
-					found = append(found, unowned{e.Ref(), owner.Value})
+					found = append(found, unowned{e.Ref(), owner.Value, severity})
 				}
 			}
 		}
@@ -84,7 +100,7 @@ func (a *API) diagnose(ctx context.Context, all []unowned) ([]storage.FileDiagno
 			RepositoryID: e.RepositoryID, Owner: u.owner,
 			Diagnostic: entity.Diagnostic{
 				Path: e.Path, Commit: e.Commit, Document: e.Document, Line: e.Line, Column: 1, Ref: u.ref, Field: "spec.owner",
-				Rule: ruleOwnerUnknown, Severity: entity.SeverityWarning,
+				Rule: ruleOwnerUnknown, Severity: u.severity,
 				Message: u.ref + " is owned by " + u.owner + ", which is not in the catalog",
 				Hint:    "Correct spec.owner, or add the group or user to the catalog.",
 			},

@@ -6,11 +6,13 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"path"
 	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/callboard/callboard/handlers/respond"
+	"github.com/callboard/callboard/pipeline/location"
 	"github.com/callboard/callboard/pipeline/match"
 	"github.com/callboard/callboard/storage"
 	"github.com/callboard/callboard/storage/view"
@@ -97,6 +99,8 @@ type declared struct {
 	files     map[string]storage.File
 	entities  map[string][]storage.Entity // by path
 	locations []storage.Location
+	// owner and name of the repository.
+	owner, name string
 }
 
 // climb goes up generation by generation; each entity comes once, so it ends
@@ -143,10 +147,10 @@ func (l *lineage) parents(ctx context.Context, e storage.Entity) (parents []stor
 	}
 	parents = repo.locationsIn(e.Path, true)
 	if f := repo.files[e.Path]; f.Role == storage.RoleTarget {
-		parents = append(parents, repo.locationsIn(f.Parent, false)...)
+		parents = append(parents, repo.leading(f.Parent, e.Path)...)
 	}
 	for _, loc := range repo.locations {
-		id, path, ok := namedBy(loc, e.Path)
+		id, file, ok := namedBy(loc, e.Path)
 		if !ok {
 			continue
 		}
@@ -154,7 +158,7 @@ func (l *lineage) parents(ctx context.Context, e storage.Entity) (parents []stor
 		if err != nil {
 			return nil, err
 		}
-		parents = append(parents, other.locationsIn(path, false)...)
+		parents = append(parents, other.locationsIn(file, false)...)
 	}
 	slices.SortFunc(parents, func(a, b storage.Entity) int { return cmp.Compare(a.Ref, b.Ref) })
 	return slices.CompactFunc(parents, func(a, b storage.Entity) bool { return a.Ref == b.Ref }), nil
@@ -170,9 +174,46 @@ func (d *declared) locationsIn(path string, generated bool) (locations []storage
 	return locations
 }
 
+// leading are the Location entities of a file that name another: not all of
+// them need to. If none does, one did that has changed since, so all may be it.
+func (d *declared) leading(from, to string) []storage.Entity {
+	all := d.locationsIn(from, false)
+	named := slices.DeleteFunc(slices.Clone(all), func(l storage.Entity) bool { return !d.leads(l, to) })
+	if len(named) > 0 {
+		return named
+	}
+	return all
+}
+
+// leads says whether a Location entity of the repository names a file of it: by
+// a path from the folder of its own file or from the root, or by a URL.
+func (d *declared) leads(l storage.Entity, file string) bool {
+	var doc struct {
+		Spec struct {
+			Target  string   `json:"target"`
+			Targets []string `json:"targets"`
+		} `json:"spec"`
+	}
+	if err := json.Unmarshal(l.JSON, &doc); err != nil {
+		return false // cannot be: it is served
+	}
+	return slices.ContainsFunc(append(doc.Spec.Targets, doc.Spec.Target), func(target string) bool {
+		if u, ok := location.Parse(target); ok {
+			if u.Owner != strings.ToLower(d.owner) || u.Repo != strings.ToLower(d.name) {
+				return false
+			}
+			target = u.Path
+		} else if !strings.HasPrefix(target, "/") {
+			target = path.Join(path.Dir(l.Path), target)
+		}
+		pattern, err := match.Compile(target)
+		return err == nil && pattern.Match(file)
+	})
+}
+
 // namedBy is the file, in whichever repository, whose Location entity made the
 // location, if the location names the path.
-func namedBy(loc storage.Location, path string) (repositoryID int64, file string, ok bool) {
+func namedBy(loc storage.Location, target string) (repositoryID int64, file string, ok bool) {
 	source, ok := strings.CutPrefix(loc.Source, "entity:")
 	if !ok {
 		return 0, "", false
@@ -183,7 +224,7 @@ func namedBy(loc storage.Location, path string) (repositoryID int64, file string
 		return 0, "", false
 	}
 	pattern, err := match.Compile(loc.Path)
-	return repositoryID, file, err == nil && pattern.Match(path)
+	return repositoryID, file, err == nil && pattern.Match(target)
 }
 
 func (l *lineage) repository(ctx context.Context, id int64) (*declared, error) {
@@ -206,6 +247,7 @@ func (l *lineage) repository(ctx context.Context, id int64) (*declared, error) {
 		d.entities[e.Path] = append(d.entities[e.Path], e)
 	}
 	repo, err := l.store.Repository(ctx, id)
+	d.owner, d.name = repo.Owner, repo.Name
 	if err == nil {
 		d.locations, err = l.store.RepositoryLocations(ctx, repo.Host, repo.Owner, repo.Name)
 	}

@@ -224,15 +224,18 @@ func readLocation(r *http.Request) (l storage.Location, err error) {
 	if err != nil {
 		return l, err
 	}
-	for name, to := range map[string]*string{"target": &l.Target, "type": &l.Type} {
-		value, given, err := b.string(name)
+	for _, field := range []struct {
+		name string
+		to   *string
+	}{{"target", &l.Target}, {"type", &l.Type}} {
+		value, given, err := b.string(field.name)
 		switch {
 		case err != nil:
 			return l, err
 		case !given:
-			return l, respond.Input("request/body must have required property '%s'", name)
+			return l, respond.Input("request/body must have required property '%s'", field.name)
 		}
-		*to = value
+		*field.to = value
 	}
 	if presence, given, err := b.string("presence"); err != nil || given && presence != "required" && presence != "optional" {
 		return l, respond.Input(`Malformed request: Validation error: Invalid input at "presence"`)

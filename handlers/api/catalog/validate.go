@@ -56,9 +56,9 @@ func badLocationRef(ref string) []*entity.Error {
 	message := ""
 	switch {
 	case !ok || typ == "" || target == "":
-		message = fmt.Sprintf("Unable to parse location reference '%s', expected '<type>:<target>', e.g. 'url:https://host/path'", ref)
+		message = fmt.Sprintf("Unable to parse location ref '%s', expected '<type>:<target>', e.g. 'url:https://host/path'", ref)
 	case typ == "http" || typ == "https":
-		message = fmt.Sprintf("Invalid location reference '%s', please prefix it with 'url:', e.g. 'url:%s'", ref, ref)
+		message = fmt.Sprintf("Invalid location ref '%s', please prefix it with 'url:', e.g. 'url:%s'", ref, ref)
 	case typ != "url":
 		message = fmt.Sprintf("Invalid location ref %s, only 'url:<target>' is supported, e.g. url:https://host/path", ref)
 	default:
