@@ -50,8 +50,11 @@ func TestMigrationsOnlyGoForward(t *testing.T) {
 	}
 }
 
-var table = regexp.MustCompile(`(?s)CREATE TABLE (\w+) \((.*?)\n\)`)
-var column = regexp.MustCompile(`(?m)^\t([a-z]\w*) `)
+// SQLite writes a column that was added on the line of the one before it.
+var (
+	table  = regexp.MustCompile(`(?s)CREATE TABLE (\w+) \((.*?)\)(?: STRICT[^\n]*)?;\n`)
+	column = regexp.MustCompile(`(?m)(?:^\t|, )([a-z]\w*) [A-Z]`)
+)
 
 // columns reads the tables of a schema.sql, with their columns in order.
 func columns(t *testing.T, backend string) map[string][]string {

@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/jackc/pgx/v5"
@@ -15,10 +16,10 @@ import (
 	"github.com/callboard/callboard/test/services"
 )
 
-// Migration 0003 makes of stored files the rows that PutFiles writes.
+// Migration 0004 makes of stored files the rows that PutFiles writes.
 func TestDiagnosticsAreBackfilled(t *testing.T) {
 	t.Parallel()
-	migration, err := os.ReadFile("migrations/0003_explain.sql")
+	migration, err := os.ReadFile("migrations/0004_explain.sql")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -55,5 +56,45 @@ func TestDiagnosticsAreBackfilled(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, rows()); diff != "" || len(want) != 2 {
 		t.Errorf("-written +backfilled:\n%s", diff)
+	}
+}
+
+// GitHub waits ten seconds for an answer: while a replica migrates, others must
+// go on taking deliveries.
+func TestDeliveriesAreTakenDuringTheMigration(t *testing.T) {
+	t.Parallel()
+	migration, err := os.ReadFile("migrations/0004_explain.sql")
+	if err != nil {
+		t.Fatal(err)
+	}
+	dsn := services.Postgres(t)
+	s := open(t, dsn)
+	conn, err := pgx.Connect(t.Context(), dsn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close(context.WithoutCancel(t.Context()))
+	undo := "DROP TABLE diagnostics; ALTER TABLE repositories DROP COLUMN verified_at; DROP INDEX repositories_applied"
+	if _, err := conn.Exec(t.Context(), undo); err != nil {
+		t.Fatal(err)
+	}
+	open, err := conn.Begin(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := open.Exec(t.Context(), string(migration)); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	err = s.InTx(ctx, func(ctx context.Context, tx storage.Tx) error {
+		_, err := tx.AddDeliveries(ctx, []storage.Delivery{{GUID: "g", Event: "push", State: storage.DeliveryReceived, ReceivedAt: time.Now()}})
+		return err
+	})
+	if err != nil {
+		t.Errorf("while the migration is open: %v", err)
+	}
+	if err := open.Rollback(t.Context()); err != nil {
+		t.Error(err)
 	}
 }

@@ -12,10 +12,10 @@ import (
 	"github.com/callboard/callboard/storage/entity"
 )
 
-// Migration 0003 makes of stored files the rows that PutFiles writes.
+// Migration 0004 makes of stored files the rows that PutFiles writes.
 func TestDiagnosticsAreBackfilled(t *testing.T) {
 	t.Parallel()
-	migration, err := os.ReadFile("migrations/0003_explain.sql")
+	migration, err := os.ReadFile("migrations/0004_explain.sql")
 	if err != nil {
 		t.Fatal(err)
 	}
