@@ -74,7 +74,7 @@ func TestDeliveriesAreTakenDuringTheMigration(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer conn.Close(context.WithoutCancel(t.Context()))
-	undo := "DROP TABLE diagnostics; ALTER TABLE repositories DROP COLUMN verified_at; DROP INDEX repositories_applied"
+	undo := "DROP TABLE diagnostics; ALTER TABLE repositories DROP COLUMN verified_at; DROP INDEX repositories_applied; DROP INDEX repositories_failed"
 	if _, err := conn.Exec(t.Context(), undo); err != nil {
 		t.Fatal(err)
 	}
