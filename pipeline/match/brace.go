@@ -6,19 +6,23 @@ import (
 	"strings"
 )
 
-// expand gives every alternative of a pattern with braces: {a,b}, {1..3}, nested.
+// expand gives every alternative of a pattern with braces: {a,b}, {1..3}, nested,
+// each once.
 func expand(s string) ([]string, error) {
 	todo, done := []string{s}, []string{}
+	seen := map[string]bool{s: true}
 	for len(todo) > 0 {
 		p := todo[len(todo)-1]
 		todo = todo[:len(todo)-1]
-		open := findBrace(p)
+		open, end := findBrace(p)
 		if open < 0 {
 			done = append(done, p)
-		} else {
-			end := closing(p, open)
-			for _, option := range options(p[open+1 : end]) {
-				todo = append(todo, p[:open]+option+p[end+1:])
+			continue
+		}
+		for _, option := range options(p[open+1 : end]) {
+			if p := p[:open] + option + p[end+1:]; !seen[p] {
+				seen[p] = true
+				todo = append(todo, p)
 			}
 		}
 		if len(todo)+len(done) > maxAlternatives {
@@ -29,36 +33,38 @@ func expand(s string) ([]string, error) {
 	return done, nil
 }
 
-// findBrace gives the first brace that holds alternatives, -1 if there is none.
-func findBrace(s string) int {
+// findBrace gives the first brace that holds alternatives, and where it ends;
+// -1 if there is none. It goes over s once: a hostile pattern is full of braces.
+func findBrace(s string) (open, end int) {
+	type brace struct {
+		at    int
+		comma bool
+	}
+	var pending []brace // those that are open
+	open, end = -1, -1
 	for i := 0; i < len(s); i++ {
 		switch s[i] {
 		case '\\':
 			i++
 		case '{':
-			if end := closing(s, i); end > 0 && len(options(s[i+1:end])) > 1 {
-				return i
+			pending = append(pending, brace{at: i})
+		case ',':
+			if n := len(pending); n > 0 {
+				pending[n-1].comma = true
 			}
-		}
-	}
-	return -1
-}
-
-func closing(s string, open int) int {
-	depth := 0
-	for i := open; i < len(s); i++ {
-		switch s[i] {
-		case '\\':
-			i++
-		case '{':
-			depth++
 		case '}':
-			if depth--; depth == 0 {
-				return i
+			n := len(pending)
+			if n == 0 {
+				continue
+			}
+			b := pending[n-1]
+			pending = pending[:n-1]
+			if (open < 0 || b.at < open) && (b.comma || len(countRange(s[b.at+1:i])) > 1) {
+				open, end = b.at, i
 			}
 		}
 	}
-	return -1
+	return open, end
 }
 
 // options splits the inside of a brace at its own commas, or counts a range.
@@ -87,8 +93,9 @@ func options(s string) []string {
 }
 
 func countRange(s string) []string {
-	from, to, ok := strings.Cut(s, "..")
-	if !ok {
+	const longest = 32 // more is no range
+	from, to, ok := strings.Cut(s[:min(len(s), longest+1)], "..")
+	if !ok || len(s) > longest {
 		return nil
 	}
 	a, err1 := strconv.Atoi(from)

@@ -13,6 +13,7 @@ package match
 import (
 	"errors"
 	"fmt"
+	"math"
 	"strings"
 )
 
@@ -21,6 +22,7 @@ type Pattern struct {
 	source       string
 	plain        bool
 	alternatives [][]segment
+	size         int // of the alternatives, in what there is to compare
 	// anyCase and dots are for URLs: letters match in any case, and names that
 	// start with a dot are seen.
 	anyCase, dots bool
@@ -29,7 +31,7 @@ type Pattern struct {
 // Limits of a pattern, so that a hostile one costs little.
 const (
 	maxLength       = 4096
-	maxAlternatives = 1000
+	maxAlternatives = 100
 )
 
 var (
@@ -77,6 +79,7 @@ func (p *Pattern) compile(pattern string) (*Pattern, error) {
 		for part := range strings.SplitSeq(text, "/") {
 			segments = append(segments, compileSegment(part))
 		}
+		p.size += len(text)
 		p.alternatives = append(p.alternatives, segments)
 	}
 	return p, nil
@@ -86,7 +89,12 @@ func (p *Pattern) compile(pattern string) (*Pattern, error) {
 // are really called "[id]". Braces do when they hold alternatives, so that
 // "{{cookiecutter.name}}" stays a path.
 func isGlob(s string) bool {
-	return strings.ContainsAny(s, "*?") || findBrace(s) >= 0
+	return strings.ContainsAny(s, "*?") || braces(s)
+}
+
+func braces(s string) bool {
+	open, _ := findBrace(s)
+	return open >= 0
 }
 
 func extendedGlob(s string) bool {
@@ -114,32 +122,59 @@ func (p *Pattern) Match(path string) bool {
 	if p.plain {
 		return path == p.source
 	}
-	names := strings.Split(path, "/")
+	unlimited := math.MaxInt
+	return p.matchNames(strings.Split(path, "/"), &unlimited)
+}
+
+// matchNames takes what it costs from work.
+func (p *Pattern) matchNames(names []string, work *int) bool {
 	for _, segments := range p.alternatives {
-		if matchSegments(segments, names, p.dots) {
+		if p.matchSegments(segments, names, work) {
 			return true
 		}
 	}
 	return false
 }
 
-// matchSegments fills a table row by row: reach[j] says that the segments so
+// matchSegments compares what stands before the first "**" and behind the last
+// name by name: that settles most paths at once.
+func (p *Pattern) matchSegments(segments []segment, names []string, work *int) bool {
+	open := true // a "**" at the end of the pattern itself takes at least one name
+	for n := len(segments); n > 0 && !segments[n-1].globstar; n = len(segments) {
+		if len(names) == 0 || !segments[n-1].match(names[len(names)-1], p.dots, work) {
+			return false
+		}
+		segments, names, open = segments[:n-1], names[:len(names)-1], false
+	}
+	for len(segments) > 0 && !segments[0].globstar {
+		if len(names) == 0 || !segments[0].match(names[0], p.dots, work) {
+			return false
+		}
+		segments, names = segments[1:], names[1:]
+	}
+	if len(segments) == 0 {
+		return len(names) == 0
+	}
+	return p.matchTable(segments, names, open, work)
+}
+
+// matchTable fills a table row by row: reach[j] says that the segments so
 // far match the first j names. Its cost is segments times names, whatever the pattern.
-func matchSegments(segments []segment, names []string, dots bool) bool {
-	reach := make([]bool, len(names)+1)
+func (p *Pattern) matchTable(segments []segment, names []string, open bool, work *int) bool {
+	reach, next := make([]bool, len(names)+1), make([]bool, len(names)+1)
 	reach[0] = true
 	for i, s := range segments {
-		last := i == len(segments)-1
-		next := make([]bool, len(names)+1)
+		last := open && i == len(segments)-1
 		for j := range reach {
+			*work--
 			if s.globstar {
 				// Nothing, or one name more; at the end at least one name.
-				next[j] = reach[j] && !last || j > 0 && (next[j-1] || reach[j-1]) && (dots || !strings.HasPrefix(names[j-1], "."))
-			} else if j > 0 {
-				next[j] = reach[j-1] && s.match(names[j-1], dots)
+				next[j] = reach[j] && !last || j > 0 && (next[j-1] || reach[j-1]) && (p.dots || !strings.HasPrefix(names[j-1], "."))
+			} else {
+				next[j] = j > 0 && reach[j-1] && s.match(names[j-1], p.dots, work)
 			}
 		}
-		reach = next
+		reach, next = next, reach
 	}
 	return reach[len(names)]
 }

@@ -101,8 +101,9 @@ func (t token) match(r rune) bool {
 }
 
 // match goes back only to the last "*", which is enough and bounds the work by
-// pattern length times name length.
-func (s segment) match(name string, dots bool) bool {
+// pattern length times name length. It takes the steps from work.
+func (s segment) match(name string, dots bool, work *int) bool {
+	*work--
 	if !dots && strings.HasPrefix(name, ".") && (len(s.tokens) == 0 || s.tokens[0].kind != literal) {
 		return false
 	}
@@ -112,6 +113,7 @@ func (s segment) match(name string, dots bool) bool {
 	i, at := 0, 0
 	star, starAt := -1, 0
 	for at < len(name) {
+		*work--
 		r, size := utf8.DecodeRuneInString(name[at:])
 		switch {
 		case i < len(s.tokens) && s.tokens[i].kind == anyRun:
