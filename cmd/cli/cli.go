@@ -66,6 +66,19 @@ func exitCode(stderr io.Writer, err error) int {
 	return 1
 }
 
+// needs asks for one argument, or for at least one, in words of the command.
+func needs(what string, more bool) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		switch {
+		case len(args) == 0:
+			return fmt.Errorf("%s what? Name %s; %s --help shows examples", cmd.Name(), what, cmd.CommandPath())
+		case len(args) > 1 && !more:
+			return fmt.Errorf("%s takes one argument, %s, and not also %q", cmd.Name(), what, args[1])
+		}
+		return nil
+	}
+}
+
 func versionCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "version",

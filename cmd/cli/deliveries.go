@@ -89,7 +89,7 @@ func (c *deliveries) showCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "show GUID",
 		Short: "Show one delivery with its payload",
-		Args:  cobra.ExactArgs(1),
+		Args:  needs("a delivery by its GUID", false),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			var d callboard.Delivery
 			if err := c.get(cmd.Context(), segments(deliveriesPath, args[0])+"?payload=true", &d); err != nil {
@@ -111,7 +111,7 @@ func (c *deliveries) replayCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "replay GUID...",
 		Short: "Do deliveries again, reading every file anew",
-		Args:  cobra.MinimumNArgs(1),
+		Args:  needs("deliveries by their GUIDs", true),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			var errs []error
 			for _, guid := range args {

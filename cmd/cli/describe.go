@@ -35,14 +35,15 @@ func describeCommand() *cobra.Command {
 		Use:   "describe REF",
 		Short: "Show an entity: what it is, where it comes from, what happened to it",
 		Long: `Show what a running Callboard knows of an entity: its fields and relations, the
-file and commit it comes from and who pushed that, what is wrong with the file,
-who else declares it, and its last changes with the fields that differ.
+file and commit it comes from and who pushed that, what is wrong with it, who
+else declares it, and its last changes with the fields that differ.
 
-An entity that is gone keeps its history; the exit code is then 1.`,
+An entity that is gone keeps its history, and one that was refused shows why; the
+exit code is then 1.`,
 		Example: `  callboard describe component:default/cart
   callboard describe cart --history 3
   callboard describe api:default/cart -o yaml`,
-		Args:              cobra.ExactArgs(1),
+		Args:              needs("an entity, such as component:default/cart", false),
 		ValidArgsFunction: c.completeRef,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			kind, err := f.get()
@@ -111,9 +112,10 @@ func (c *client) describe(ctx context.Context, ref entity.Ref, events int) (desc
 		switch {
 		case err != nil && (gone == nil || !absent(err)):
 			d.Unavailable[p.name] = err.Error()
-		case p.name == "history" && gone != nil && len(changes.Items) == 0:
-			return d, gone
 		}
+	}
+	if gone != nil && len(changes.Items)+len(diagnostics.Items)+len(conflicts.Items) == 0 {
+		return d, gone // no file declares it, rightly or wrongly, and none ever did
 	}
 	if source.Ref != "" {
 		d.Source = &source

@@ -198,7 +198,9 @@ func (d *differ) check(ctx context.Context, dir gitDir, host string, facts githu
 func (d *differ) settings(ctx context.Context, host, owner string) (refresh.Config, error) {
 	var s callboard.Settings
 	query := url.Values{"host": {host}, "owner": {owner}}
-	if err := d.get(ctx, ownPath+"/settings?"+query.Encode(), &s); err != nil {
+	if err := d.get(ctx, ownPath+"/settings?"+query.Encode(), &s); absent(err) {
+		s.Pattern = refresh.DefaultPattern // an older server, which does not tell
+	} else if err != nil {
 		return refresh.Config{}, err
 	}
 	pattern := firstOf(d.pattern, s.Pattern)

@@ -45,7 +45,7 @@ A filter is Backstage's: key=value,key=value, all of which must hold; of several
   callboard get entities --all --fields kind,metadata.name,spec.owner
   callboard get entity component:default/cart -o yaml
   callboard get locations`,
-		Args:              cobra.MinimumNArgs(1),
+		Args:              needs("a kind, entities or locations", true),
 		ValidArgsFunction: g.complete,
 		RunE:              g.run,
 	}
@@ -71,7 +71,7 @@ func (g *get) run(cmd *cobra.Command, args []string) error {
 	p := &printer{w: cmd.OutOrStdout(), format: name, columns: g.columns(name)}
 	what, refs := strings.ToLower(args[0]), args[1:]
 	if what == "location" || what == "locations" {
-		return g.locations(cmd.Context(), p, refs)
+		return g.locations(cmd, p, refs)
 	}
 	kind, alternative := kindOf(what)
 	if len(refs) > 0 {
@@ -180,13 +180,13 @@ func (g *get) show(ctx context.Context, p *printer, kind string, given []string)
 }
 
 // locations prints the locations registered through the API.
-func (g *get) locations(ctx context.Context, p *printer, ids []string) error {
+func (g *get) locations(cmd *cobra.Command, p *printer, ids []string) error {
 	p.columns = []column{field("ID", "id"), field("TYPE", "type"), field("TARGET", "target"), field("ENTITY", "entityRef")}
 	if p.format == "name" {
 		p.format, p.columns = "table", p.columns[:1]
 	}
 	var list []struct{ Data json.RawMessage }
-	if err := g.get(ctx, catalogPath+"/locations", &list); err != nil {
+	if err := g.get(cmd.Context(), catalogPath+"/locations", &list); err != nil {
 		return err
 	}
 	var items []json.RawMessage
@@ -201,6 +201,9 @@ func (g *get) locations(ctx context.Context, p *printer, ids []string) error {
 	}
 	if len(items) < len(ids) {
 		return fmt.Errorf("not all of %s are registered", plain(strings.Join(ids, ", ")))
+	}
+	if len(items) == 0 {
+		fmt.Fprintln(cmd.ErrOrStderr(), "no locations are registered through the API")
 	}
 	return errors.Join(p.page(items), p.end())
 }

@@ -39,7 +39,7 @@ if it were registered. Exit code 1 when there is an error.`,
 		Example: `  callboard lint .
   callboard lint --format github catalog-info.yaml
   callboard lint --json . | jq '.[] | select(.severity == "error")'`,
-		Args: cobra.MinimumNArgs(1),
+		Args: needs("a file or a directory, such as .", true),
 		RunE: func(cmd *cobra.Command, args []string) error { return lint(cmd, args, f) },
 	}
 	cmd.Flags().BoolVar(&f.json, "json", false, "print the diagnostics as JSON")

@@ -31,7 +31,7 @@ entity (kind:[namespace/]name), or at owner/name. Callboard does so by itself
 after every push; this is for what it could not hear of.`,
 		Example: `  callboard refresh component:default/cart
   callboard refresh acme/cart --force --wait`,
-		Args:              cobra.ExactArgs(1),
+		Args:              needs("an entity, such as component:default/cart, or a repository, owner/name", false),
 		ValidArgsFunction: r.completeRepository,
 		RunE:              r.run,
 	}
