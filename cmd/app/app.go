@@ -101,6 +101,7 @@ func (a *App) setup(ctx context.Context, opts Options) error {
 	}
 	step := refresh.New(refreshing, a.store, source{github}, a.log)
 	bus.Register(a.bus, step)
+	bus.RegisterBackground(a.bus, refresh.Looks{Step: step})
 	bus.Register(a.bus, inbox.InstallationStep{Store: a.store})
 	a.inbox = inbox.New(a.store, inbox.Config{Host: deliveryHost(github.Hosts())}, a.log)
 

@@ -18,7 +18,7 @@ import (
 // of locations that left the configuration included. A location that cannot be
 // read is told and left out; it never stops the start.
 func (a *App) registerLocations(ctx context.Context, hosts []string) error {
-	const source = "config"
+	const source = location.SourceConfig
 	var want []storage.Location
 	for _, l := range a.cfg.Locations {
 		loc, err := location.Check(l.Type, l.Target, hosts)

@@ -138,6 +138,7 @@ func New(store storage.Store, transport Transport, cfg Config, logger *slog.Logg
 		sched:     newScheduler(),
 		outbox:    make(chan job, outboxSize),
 	}
+	b.sched.share = max(b.cfg.Workers/4, 1)
 	store.OnCommit(b.committed)
 	return b
 }
@@ -164,6 +165,13 @@ func Register[P any](b *Bus, step Step[P]) {
 		}
 		return func(ctx context.Context, tx storage.Tx) (Outcome, error) { return step.Apply(ctx, tx, plan) }, nil
 	}}
+}
+
+// RegisterBackground adds a step like Register, whose work comes after that of
+// other topics and takes at most a quarter of the workers.
+func RegisterBackground[P any](b *Bus, step Step[P]) {
+	Register(b, step)
+	b.sched.background[step.Topic()] = true
 }
 
 // Run works until ctx ends. It then takes nothing new, lets running steps

@@ -1,6 +1,7 @@
 package bus
 
 import (
+	"slices"
 	"sync"
 	"time"
 )
@@ -14,13 +15,19 @@ const queueLimit = 100_000
 
 // scheduler hands jobs to workers: no job runs twice at once, a waiting job is
 // there once however often it was woken, and jobs take turns, so that a key
-// that is always busy delays no other.
+// that is always busy delays no other. Jobs of background topics come after all
+// others, and only so many of them run at once.
 type scheduler struct {
 	mu     sync.Mutex
 	cond   *sync.Cond
 	closed bool
 	slots  map[job]*slot
 	queue  []job
+
+	background map[string]bool // by topic; not written once jobs come
+	share      int             // how many of them may run at once
+	behind     []job           // those that wait
+	running    int             // how many of them run
 }
 
 // slot is a job that waits or runs.
@@ -36,14 +43,15 @@ type slot struct {
 }
 
 func newScheduler() *scheduler {
-	s := &scheduler{slots: map[job]*slot{}}
+	s := &scheduler{slots: map[job]*slot{}, background: map[string]bool{}, share: 1}
 	s.cond = sync.NewCond(&s.mu)
 	return s
 }
 
 // wake asks for a run. When the job waits, done is closed at the end of that
 // run. When it is running already, it will run once more and done is nil:
-// nobody waits for a run that has not begun. ok is false when it is refused.
+// nobody waits for a run that has not begun, nor for one in the background. ok
+// is false when it is refused.
 func (s *scheduler) wake(j job) (done <-chan struct{}, ok bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -52,7 +60,7 @@ func (s *scheduler) wake(j job) (done <-chan struct{}, ok bool) {
 	}
 	sl := s.slots[j]
 	switch {
-	case sl == nil && len(s.queue) >= queueLimit:
+	case sl == nil && len(s.queue)+len(s.behind) >= queueLimit:
 		return nil, false
 	case sl == nil:
 		sl = &slot{}
@@ -60,6 +68,9 @@ func (s *scheduler) wake(j job) (done <-chan struct{}, ok bool) {
 		s.enqueue(j, sl)
 	case sl.running:
 		sl.dirty = true
+		return nil, true
+	}
+	if s.background[j.topic] {
 		return nil, true
 	}
 	return sl.done, true
@@ -75,7 +86,11 @@ func (s *scheduler) waits(j job) bool {
 
 func (s *scheduler) enqueue(j job, sl *slot) {
 	*sl = slot{done: make(chan struct{})}
-	s.queue = append(s.queue, j)
+	if s.background[j.topic] {
+		s.behind = append(s.behind, j)
+	} else {
+		s.queue = append(s.queue, j)
+	}
 	s.cond.Signal()
 }
 
@@ -94,21 +109,34 @@ func (s *scheduler) work(run func(job)) {
 func (s *scheduler) next() (job, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for len(s.queue) == 0 && !s.closed {
+	for !s.ready() && !s.closed {
 		s.cond.Wait()
 	}
 	if s.closed {
 		return job{}, false
 	}
-	j := s.queue[0]
-	s.queue = s.queue[1:]
+	from := &s.queue
+	if len(s.queue) == 0 {
+		from = &s.behind
+		s.running++
+	}
+	j := (*from)[0]
+	*from = (*from)[1:]
 	s.slots[j].running = true
 	return j, true
+}
+
+// ready says that there is a job to take.
+func (s *scheduler) ready() bool {
+	return len(s.queue) > 0 || len(s.behind) > 0 && s.running < s.share
 }
 
 func (s *scheduler) finish(j job) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.background[j.topic] {
+		s.running--
+	}
 	sl := s.slots[j]
 	close(sl.done)
 	if sl.dirty && !s.closed {
@@ -162,10 +190,10 @@ func (s *scheduler) close() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.closed = true
-	for _, j := range s.queue {
+	for _, j := range slices.Concat(s.queue, s.behind) {
 		close(s.slots[j].done)
 		delete(s.slots, j)
 	}
-	s.queue = nil
+	s.queue, s.behind = nil, nil
 	s.cond.Broadcast()
 }

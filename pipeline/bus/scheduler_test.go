@@ -49,10 +49,50 @@ func TestSchedulerTakesTurns(t *testing.T) {
 	}
 }
 
+// What runs in the background comes last, takes its share and no more, and
+// nobody waits for it.
+func TestSchedulerBackground(t *testing.T) {
+	t.Parallel()
+	s := newScheduler()
+	s.background["b"], s.share = true, 2
+	for i := range 3 {
+		if done, ok := s.wake(job{"b", fmt.Sprint(i)}); done != nil || !ok {
+			t.Errorf("waking the background: %v, %v", done, ok)
+		}
+	}
+	s.wake(job{"t", "a"})
+	var taken []string
+	take := func() {
+		j, _ := s.next()
+		taken = append(taken, j.key)
+	}
+	take()
+	take()
+	take()
+	if s.ready() {
+		t.Error("more is taken of the background than its share")
+	}
+	s.wake(job{"t", "c"})
+	take()
+	s.finish(job{"b", "0"})
+	take()
+	if diff := cmp.Diff([]string{"a", "0", "1", "c", "2"}, taken); diff != "" {
+		t.Errorf("order (-want +got):\n%s", diff)
+	}
+	for _, j := range []job{{"t", "a"}, {"t", "c"}, {"b", "1"}, {"b", "2"}} {
+		s.finish(j)
+	}
+	if len(s.slots) != 0 || s.running != 0 {
+		t.Errorf("left behind: %v, %d", s.slots, s.running)
+	}
+}
+
 func TestSchedulerClose(t *testing.T) {
 	t.Parallel()
 	s := newScheduler()
+	s.background["b"] = true
 	done, _ := s.wake(job{"t", "a"})
+	s.wake(job{"b", "a"})
 	s.close()
 	<-done
 	if _, ok := s.next(); ok {

@@ -16,6 +16,10 @@ const (
 	// TopicRefresh asks for one repository to be made equal to its Git tree.
 	// Key: RefreshKey; payload: Refresh.
 	TopicRefresh = "repository.refresh.v1"
+	// TopicLook asks for the same because a Location entity of another repository
+	// names a file in it. Such requests come after all others. Key and payload as
+	// TopicRefresh.
+	TopicLook = "repository.look.v1"
 	// TopicInstallation carries an installation or installation_repositories
 	// delivery, which names many repositories. Key: "installation/<id>"; payload: Installation.
 	TopicInstallation = "installation.changed.v1"

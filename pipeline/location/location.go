@@ -17,6 +17,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/callboard/callboard/pipeline/match"
 	"github.com/callboard/callboard/storage"
@@ -51,6 +53,12 @@ func Check(typ, target string, hosts []string) (storage.Location, error) {
 	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" {
 		return storage.Location{}, invalid("The target '%s' is not an absolute URL, such as https://github.com/<owner>/<repository>/blob/<branch>/catalog-info.yaml", target)
 	}
+	if strings.ContainsAny(target, "?#") {
+		return storage.Location{}, invalid("The target '%s' has a query or a fragment, which names no file; leave it out, or write %%3F and %%23 where the path itself holds ? or #", target)
+	}
+	if strings.Contains(strings.ToLower(target), "%2f") {
+		return storage.Location{}, invalid("The target '%s' holds an encoded slash, %%2F; write a slash", target)
+	}
 	if u.User != nil {
 		return storage.Location{}, invalid("The target holds a user name or password, which everybody could read; leave it out")
 	}
@@ -66,7 +74,7 @@ func Check(typ, target string, hosts []string) (storage.Location, error) {
 		return storage.Location{}, invalid("The target '%s' names no repository that there can be", target)
 	}
 	if _, ok := CleanPath(loc.GitRef + "/" + loc.Path); !ok {
-		return storage.Location{}, invalid("The target '%s' has no clean path to a file: segments that are empty, . or .. are refused", target)
+		return storage.Location{}, invalid("The target '%s' has no clean path to a file: segments that are empty, . or .., control characters and what is not UTF-8 are refused", target)
 	}
 	if _, err := match.Compile(loc.Path); err != nil {
 		return storage.Location{}, invalid("The target '%s' cannot be matched: %s", target, err)
@@ -78,6 +86,12 @@ var namePattern = regexp.MustCompile(`^[A-Za-z0-9._-]{1,100}$`)
 
 // isName says whether an owner or a repository can be called so on GitHub.
 func isName(s string) bool { return namePattern.MatchString(s) && s != "." && s != ".." }
+
+// SourceConfig is the source of the locations of catalog.locations.
+const SourceConfig = "config"
+
+// Foreign says that a Location entity of another repository made the location.
+func Foreign(l storage.Location) bool { return strings.HasPrefix(l.Source, "entity:") }
 
 // Found is an entity in a catalog file that a repository has.
 type Found struct {
@@ -124,7 +138,8 @@ func ParseRepository(target string) (host, owner, name string, err error) {
 
 // CleanPath refuses everything that does not name a place inside a repository.
 func CleanPath(p string) (string, bool) {
-	if p == "" || strings.HasPrefix(p, "/") || strings.HasSuffix(p, "/") || strings.ContainsRune(p, 0) {
+	if p == "" || strings.HasPrefix(p, "/") || strings.HasSuffix(p, "/") ||
+		!utf8.ValidString(p) || strings.ContainsFunc(p, unicode.IsControl) {
 		return "", false
 	}
 	for seg := range strings.SplitSeq(p, "/") {

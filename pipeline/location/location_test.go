@@ -37,6 +37,14 @@ func TestCheck(t *testing.T) {
 		{"url", "https://github.com/acme/one/blob/main/%2e%2e/%2e%2e/x.yaml", "no clean path"},
 		{"url", "https://github.com/acme/one/blob/main/a//b.yaml", "no clean path"},
 		{"url", "https://github.com/acme/one/blob/main/a%00.yaml", "no clean path"},
+		{"url", "https://github.com/acme/one/blob/main/x%0a%1b[31m.yaml", "no clean path"},
+		{"url", "https://github.com/acme/one/blob/main/x%C2%85.yaml", "no clean path"},
+		{"url", "https://github.com/acme/one/blob/%ff/x.yaml", "no clean path"},
+		{"url", "https://github.com/acme/one/blob/main/users.yaml#/trusted.yaml", "has a query or a fragment"},
+		{"url", "https://github.com/acme/one/blob/main/users.yaml?/trusted.yaml", "has a query or a fragment"},
+		{"url", "https://github.com/acme/one/blob/main/users.yaml?", "has a query or a fragment"},
+		{"url", "https://github.com/acme/one%2Fblob%2fmain%2Fx/blob/main/catalog-info.yaml", "encoded slash"},
+		{"url", "https://github.com/acme/one/blob/main/x%3F%23.yaml", ""},
 		{"url", "https://github.com/acme/one/blob/main/+(a)*.yaml", "cannot be matched"},
 		{"url", "https://github.com/../etc/blob/main/x.yaml", "names no repository"},
 		{"url", "https://github.com/acme/one/blob/../x.yaml", "no clean path"},
@@ -93,7 +101,7 @@ func FuzzCheck(f *testing.F) {
 			return
 		}
 		if _, clean := location.CleanPath(l.Path); !clean || l.Owner == "" || l.Repo == "" || l.GitRef == "" || len(target) > 2048 ||
-			strings.ContainsAny(l.Owner+l.Repo, "/\x00") || l.Owner == ".." || l.Repo == ".." {
+			strings.ContainsAny(l.Owner+l.Repo, "/\x00") || strings.ContainsAny(l.Origin, "?#") || l.Owner == ".." || l.Repo == ".." {
 			t.Errorf("%q was taken for %+v", target, l)
 		}
 	})

@@ -2,26 +2,32 @@ package location
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
-	"fmt"
 
 	"github.com/callboard/callboard/pipeline/event"
 	"github.com/callboard/callboard/storage"
 )
 
 // Messages asks for a look at every repository that locations point into, each
-// once.
+// once. Where only Location entities of other repositories do, it is a request
+// of the lower rank: anybody who can push can make many of them.
 func Messages(ctx context.Context, r storage.Reader, locations []storage.Location, cause storage.Cause) ([]storage.Message, error) {
 	cause.Reason, cause.Delivery = storage.ReasonLocation, ""
 	var msgs []storage.Message
-	seen := map[string]bool{}
+	seen := map[string]int{} // at which message
 	for _, l := range locations {
 		req := event.Refresh{Host: l.Host, Owner: l.Owner, Name: l.Repo, Look: true}
-		if seen[event.RefreshKey(req)] {
+		topic := event.TopicRefresh
+		if Foreign(l) {
+			topic = event.TopicLook
+		}
+		if i, twice := seen[event.RefreshKey(req)]; twice {
+			if topic == event.TopicRefresh {
+				msgs[i].Topic = topic
+			}
 			continue
 		}
-		seen[event.RefreshKey(req)] = true
+		seen[event.RefreshKey(req)] = len(msgs)
 		repo, err := r.RepositoryByName(ctx, l.Host, l.Owner, l.Repo)
 		switch {
 		case err == nil:
@@ -29,13 +35,12 @@ func Messages(ctx context.Context, r storage.Reader, locations []storage.Locatio
 		case !errors.Is(err, storage.ErrNotFound):
 			return nil, err
 		}
-		payload, err := json.Marshal(req)
+		msg, err := event.RefreshMessage(req, cause)
 		if err != nil {
-			return nil, fmt.Errorf("encode a refresh of %s/%s: %w", l.Owner, l.Repo, err)
+			return nil, err
 		}
-		msgs = append(msgs, storage.Message{
-			Topic: event.TopicRefresh, Key: event.RefreshKey(req), Payload: payload, Cause: cause,
-		})
+		msg.Topic = topic
+		msgs = append(msgs, msg)
 	}
 	return msgs, nil
 }

@@ -96,3 +96,9 @@ func New(cfg Config, store storage.Store, github GitHub, log *slog.Logger) *Step
 
 // Topic implements bus.Step.
 func (s *Step) Topic() string { return event.TopicRefresh }
+
+// Looks is the same work behind event.TopicLook.
+type Looks struct{ *Step }
+
+// Topic implements bus.Step.
+func (Looks) Topic() string { return event.TopicLook }

@@ -113,6 +113,9 @@ func (r Rule) covers(origin string) bool {
 		return true
 	}
 	kind, target, _ := strings.Cut(origin, ":")
+	if i := strings.IndexAny(target, "?#"); i >= 0 {
+		target = target[:i] // names no file, and must not pass for one
+	}
 	for _, l := range r.Locations {
 		if l.Type == kind && (l.Exact == "" || l.Exact == target) && (l.glob == nil || l.glob.Match(target)) {
 			return true

@@ -60,6 +60,13 @@ func TestAllow(t *testing.T) {
 			"url:https://github.com/evil/acme/blob/main/x.yaml", "Group", "", false,
 		},
 		{
+			"neither query nor fragment is a file", rule.Rules{{allow(group), []rule.Location{location(t, "url", "", "https://github.com/acme/**/trusted.yaml")}}},
+			acme + "#/trusted.yaml", "Group", "", false,
+		},
+		{
+			"exact but for a query", rule.Rules{{allow(group), []rule.Location{location(t, "url", acme[4:], "")}}}, acme + "?x", "Group", "", true,
+		},
+		{
 			"any of several", rule.Rules{{allow(group), []rule.Location{location(t, "url", "x", ""), location(t, "url", acme[4:], "")}}, rule.Default()[0]},
 			acme, "Group", "", true,
 		},
