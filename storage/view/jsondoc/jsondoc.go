@@ -310,24 +310,35 @@ func (p *parser) literal(word string) error {
 
 func (p *parser) str() (escaped bool, err error) {
 	p.pos++
-	for p.pos < len(p.src) {
-		switch c := p.src[p.pos]; {
-		case c == '"':
+	for {
+		rest := p.src[p.pos:] // most of a document is read here
+		n := 0
+		for n < len(rest) && plain[rest[n]] {
+			n++
+		}
+		p.pos += n
+		switch p.peek() {
+		case '"':
 			p.pos++
 			return escaped, nil
-		case c == '\\':
+		case '\\':
 			escaped = true
 			if err := p.escape(); err != nil {
 				return false, err
 			}
-		case c < 0x20:
+		default: // a control character, or the end
 			return false, p.unexpected()
-		default:
-			p.pos++
 		}
 	}
-	return false, p.unexpected()
 }
+
+// plain are the bytes that a string may hold as they are.
+var plain = func() (plain [256]bool) {
+	for c := range plain {
+		plain[c] = c >= 0x20 && c != '"' && c != '\\'
+	}
+	return plain
+}()
 
 func (p *parser) escape() error {
 	p.pos++
