@@ -50,6 +50,9 @@ type Source struct {
 	// Read gives the body of an input by its resolved URL. Its error is an
 	// *entity.Error where Backstage has words for it.
 	Read func(url string) ([]byte, error)
+	// Exists takes the place of Read for whoever may not see what an input holds.
+	// It says whether there is one; no error then tells of more.
+	Exists func(url string) error
 }
 
 // Verdict is what became of one document.

@@ -130,7 +130,7 @@ func checkTagsAndLinks(meta *object) *badFormat {
 	tags, _ := meta.values["tags"].([]any)
 	for i, tag := range tags {
 		n := strconv.Itoa(i)
-		if s, _ := tag.(string); !isTag(s) {
+		if s, seen := tag.(string); seen && !isTag(s) {
 			return &badFormat{"tag-format", "tags." + n, wantTag, s, []string{"metadata", "tags", n}}
 		}
 	}
@@ -138,7 +138,7 @@ func checkTagsAndLinks(meta *object) *badFormat {
 	for i, item := range links {
 		n := strconv.Itoa(i)
 		link, _ := item.(*object)
-		if u, _ := link.text("url"); !validURL(u) {
+		if u, seen := link.text("url"); seen && !validURL(u) {
 			return &badFormat{"link-url", "links." + n + ".url", wantURL, u, []string{"metadata", "links", n, "url"}}
 		}
 		for _, field := range []string{"title", "icon"} {

@@ -39,9 +39,12 @@ func (p *process) location() bool {
 	if target, has := spec.text("target"); has {
 		read(target, []string{"spec", "target"})
 	}
-	targets, _ := spec.values["targets"].([]any)
+	list, _ := spec.get("targets")
+	targets, _ := list.([]any)
 	for i, target := range targets {
-		read(target.(string), []string{"spec", "targets", strconv.Itoa(i)})
+		if target, seen := target.(string); seen {
+			read(target, []string{"spec", "targets", strconv.Itoa(i)})
+		}
 	}
 	return good
 }

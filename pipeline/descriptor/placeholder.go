@@ -14,10 +14,12 @@ import (
 )
 
 // placeholders walks over an entity and replaces {$text: …}, {$json: …} and
-// {$yaml: …} (contract catalog 3.6). With read nil it only collects what is needed.
+// {$yaml: …} (contract catalog 3.6). With read and exists nil it only collects
+// what is needed.
 type placeholders struct {
 	src    Source
 	read   func(url string) ([]byte, error)
+	exists func(url string) error
 	limits Limits
 	inputs []string
 }
@@ -69,8 +71,8 @@ func (p *placeholders) resolve(key string, param any, whole *object, path []stri
 		return whole, nil
 	}
 	fail := func(rule, format string, args ...any) (any, *placeholderError) {
-		if p.read == nil {
-			return nil, nil // only collecting
+		if p.collects() {
+			return nil, nil
 		}
 		return nil, &placeholderError{rule, "Placeholder " + key + " " + fmt.Sprintf(format, args...), path}
 	}
@@ -92,13 +94,28 @@ func (p *placeholders) resolve(key string, param any, whole *object, path []stri
 	if !slices.Contains(p.inputs, resolved) {
 		p.inputs = append(p.inputs, resolved)
 	}
-	if p.read == nil {
+	var body []byte
+	switch {
+	case p.collects():
 		return nil, nil
+	case p.exists != nil:
+		err = p.exists(resolved)
+	default:
+		body, err = p.read(resolved)
 	}
-	body, err := p.read(resolved)
-	if err != nil {
+	switch {
+	case err != nil:
 		return fail("placeholder-read", "could not read location %s, %s", value, wordsOf(err))
+	case p.exists != nil:
+		return sealed{}, nil
 	}
+	return p.content(key, value, body, fail)
+}
+
+func (p *placeholders) collects() bool { return p.read == nil && p.exists == nil }
+
+// content is what the body of a file stands for under a key.
+func (p *placeholders) content(key, value string, body []byte, fail func(rule, format string, args ...any) (any, *placeholderError)) (any, *placeholderError) {
 	content := validText(body)
 	switch key {
 	case "$json":

@@ -158,7 +158,7 @@ func TestParseEntity(t *testing.T) {
 }
 
 func FuzzParseEntity(f *testing.F) {
-	for _, seed := range []string{`{}`, `{"a":[1,{"$text":"./x"}]}`, `null`, `[`, `{"kind":"Template","metadata":{"name":"\u0000"}}`, strings.Repeat("[", 200)} {
+	for _, seed := range []string{`{}`, `{"a":[1,{"$text":"./x"}]}`, `{"apiVersion":"backstage.io/v1alpha1","kind":"Location","metadata":{"name":"a","tags":{"$json":"x"}},"spec":{"$yaml":"x"}}`, `null`, `[`, `{"kind":"Template","metadata":{"name":"\u0000"}}`, strings.Repeat("[", 200)} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
@@ -168,6 +168,9 @@ func FuzzParseEntity(f *testing.F) {
 		}
 		src := descriptor.Source{URL: "https://github.com/acme/shop/tree/main/x.yaml", Origin: "url:x"}
 		doc.Inputs(src)
+		src.Exists = func(string) error { return nil }
+		doc.Process(src)
+		src.Exists = nil
 		if res := doc.Process(src); res.Verdict != descriptor.VerdictAccepted && len(res.Errors) == 0 {
 			t.Errorf("%q is %s without an error", text, res.Verdict)
 		}

@@ -164,7 +164,7 @@ func (p *process) placeholders() bool {
 	if read == nil {
 		read = func(u string) ([]byte, error) { return nil, fmt.Errorf("nothing can be read from %s", u) }
 	}
-	ph := placeholders{src: p.src, read: read, limits: p.limits.withDefaults()}
+	ph := placeholders{src: p.src, read: read, exists: p.src.Exists, limits: p.limits.withDefaults()}
 	v, bad := ph.replace(p.entity, nil)
 	if bad != nil {
 		e := jsError("InputError", "Processor PlaceholderProcessor threw an error while preprocessing", jsError("Error", bad.message, nil))

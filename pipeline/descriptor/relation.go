@@ -1,6 +1,7 @@
 package descriptor
 
 import (
+	"cmp"
 	"errors"
 	"slices"
 	"strconv"
@@ -14,10 +15,14 @@ import (
 // (contract catalog 2.1). One ref that cannot be read refuses the entity.
 func (p *process) relations() bool {
 	self := refOf(p.entity)
+	whole, _ := p.entity.get("spec")
 	spec := p.entity.child("spec")
 	var out []entity.Relation
 	for _, r := range p.kind.relations {
 		v, _ := spec.get(r.field)
+		if isSealed(whole) {
+			v = whole // it may hold the field
+		}
 		if !truthy(v) {
 			continue
 		}
@@ -49,6 +54,8 @@ func (p *process) relations() bool {
 // name passes where no schema forbids it (dependencyOf).
 func relationTarget(v any, defaultKind, defaultNamespace string) (entity.Ref, error) {
 	switch v := v.(type) {
+	case sealed: // somebody, only not to be seen who
+		return entity.Ref{Kind: cmp.Or(defaultKind, entity.KindComponent), Namespace: defaultNamespace, Name: "sealed"}, nil
 	case string:
 		return entity.ParseRef(v, defaultKind, defaultNamespace)
 	case *object:

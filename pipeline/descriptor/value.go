@@ -72,6 +72,12 @@ func (o *object) text(key string) (string, bool) {
 // something else.
 type opaque struct{ json string }
 
+// sealed is what a placeholder would bring where that is not to be seen: it is
+// good wherever it stands.
+type sealed struct{}
+
+func isSealed(v any) bool { _, is := v.(sealed); return is }
+
 // clone copies a value deeply, so that processing never touches the document as written.
 func clone(v any) any {
 	switch v := v.(type) {
@@ -111,7 +117,7 @@ func truthy(v any) bool {
 // appendJSON writes a value as JSON.stringify does, keys in their order.
 func appendJSON(b []byte, v any) []byte {
 	switch v := v.(type) {
-	case nil:
+	case nil, sealed:
 		return append(b, "null"...)
 	case bool:
 		return strconv.AppendBool(b, v)
