@@ -31,7 +31,7 @@ type Deps struct {
 	View     *view.View
 	Replayer callboard.Replayer
 	Remover  catalog.Remover
-	// Closing is closed when the process begins to stop: streams end then.
+	// Closing is closed when the process begins to stop: streams and waits end then.
 	Closing <-chan struct{}
 	// Webhook takes GitHub's deliveries; it checks them and bounds them itself.
 	Webhook http.Handler
@@ -97,7 +97,7 @@ var largeBodies = map[string]bool{
 }
 
 func routes(d Deps) []route {
-	cat := catalog.New(d.View, d.Store)
+	cat := catalog.New(d.View, d.Store, d.Closing)
 	loc := catalog.NewLocations(cat, d.Locations)
 	own := callboard.New(d.Store, d.View, callboard.Config{
 		Replayer: d.Replayer, Version: d.Version, Settings: d.Settings, Now: time.Now, Closing: d.Closing,

@@ -27,10 +27,26 @@ type inspector struct {
 	hidden bool
 	err    error
 	asked  string
+	// busy holds those who have a turn until it is closed; began is told of them.
+	busy, began chan struct{}
 }
 
-func (i *inspector) DryRun(context.Context, storage.Location) ([]json.RawMessage, []string, error) {
-	return []json.RawMessage{json.RawMessage(`{"kind":"Location"}`)}, i.faults, i.err
+// work takes as long as GitHub does.
+func (i *inspector) work(ctx context.Context) error {
+	if i.busy == nil {
+		return i.err
+	}
+	i.began <- struct{}{}
+	select {
+	case <-i.busy:
+		return i.err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (i *inspector) DryRun(ctx context.Context, _ storage.Location) ([]json.RawMessage, []string, error) {
+	return []json.RawMessage{json.RawMessage(`{"kind":"Location"}`)}, i.faults, i.work(ctx)
 }
 
 func (i *inspector) Analyze(_ context.Context, host, owner, name, filename string) ([]registry.Found, bool, error) {
@@ -38,7 +54,10 @@ func (i *inspector) Analyze(_ context.Context, host, owner, name, filename strin
 	return i.found, !i.hidden, i.err
 }
 
-func (i *inspector) Validate(_ context.Context, raw json.RawMessage, target string) ([]*entity.Error, error) {
+func (i *inspector) Validate(_ context.Context, raw json.RawMessage, target string, turn func() error) ([]*entity.Error, error) {
+	if string(raw) == `{"asks":1}` {
+		return nil, turn()
+	}
 	i.asked = target
 	if string(raw) == `{"bad":1}` {
 		cause := &entity.Error{Name: "TypeError", Message: "why"}
@@ -382,5 +401,44 @@ func TestValidateEntity(t *testing.T) {
 	}
 	for _, tt := range bad {
 		expect(t, tt.body, validate(tt.body), 400, envelope(400, "InputError", tt.want, "POST", "/validate-entity"))
+	}
+}
+
+// Few inspections ask GitHub at a time, few more wait for it, and those that
+// need no GitHub wait for nobody.
+func TestInspectionsQueue(t *testing.T) {
+	closing := make(chan struct{})
+	f, i := locations(t, nil)
+	i.busy, i.began = make(chan struct{}), make(chan struct{}, 100)
+	f.deps.Closing, f.deps.Metrics = closing, prometheus.NewRegistry()
+	f.Handler = handlers.New(f.deps)
+	answers := make(chan *httptest.ResponseRecorder, 100)
+	dry := func() { answers <- f.do("POST", "/api/catalog/locations?dryRun=true", body(cart)) }
+	for range 4 {
+		go dry()
+	}
+	for range 4 {
+		<-i.began // each has a turn
+	}
+	// 32 of these find a place to wait, whichever they are.
+	for range 40 {
+		go dry()
+	}
+	for range 8 {
+		if w := <-answers; w.Code != 503 || w.Header().Get("Retry-After") == "" || !strings.Contains(message(t, w), "32 requests are waiting to read GitHub already") {
+			t.Fatalf("too many: %d %s", w.Code, w.Body)
+		}
+	}
+	if w := f.do("POST", "/api/catalog/validate-entity", `{"entity":{},"location":"url:`+cart+`"}`); w.Code != 200 {
+		t.Errorf("without GitHub: %d %s", w.Code, w.Body)
+	}
+	if w := f.do("POST", "/api/catalog/validate-entity", `{"entity":{"asks":1},"location":"url:`+cart+`"}`); w.Code != 503 {
+		t.Errorf("with GitHub: %d %s", w.Code, w.Body)
+	}
+	close(closing)
+	for range 36 {
+		if w := <-answers; w.Code != 503 || !strings.Contains(message(t, w), "This process is stopping") {
+			t.Errorf("while it stops: %d %s", w.Code, w.Body)
+		}
 	}
 }

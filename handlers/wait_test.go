@@ -152,14 +152,16 @@ func TestWaitingIsBounded(t *testing.T) {
 		go func() { _ = v.Run(ctx) }()
 		<-v.Ready()
 		h := handlers.New(handlers.Deps{View: v, Metrics: prometheus.NewRegistry(), Log: quiet, Webhook: http.NotFoundHandler(), Access: access.Config{Open: true}})
-		ask := func(prefer string) *httptest.ResponseRecorder {
+		from := func(address, prefer string) *httptest.ResponseRecorder {
 			r := httptest.NewRequest("GET", "/api/catalog/entities", nil)
 			r.Header.Set("Callboard-Min-Revision", "4")
 			r.Header.Set("Prefer", prefer)
+			r.RemoteAddr = address
 			w := httptest.NewRecorder()
 			h.ServeHTTP(w, r)
 			return w
 		}
+		ask := func(prefer string) *httptest.ResponseRecorder { return from("192.0.2.1:1", prefer) }
 		for prefer, want := range map[string]time.Duration{"": 5 * time.Second, "wait=x": 5 * time.Second, "WAIT=12": 12 * time.Second, "wait=9999": 30 * time.Second, "handling=lenient,wait=1": time.Second} {
 			start := time.Now()
 			w := ask(prefer)
@@ -168,17 +170,46 @@ func TestWaitingIsBounded(t *testing.T) {
 				t.Errorf("%q: after %s %d %s", prefer, took, w.Code, w.Body)
 			}
 		}
-		for range 1000 {
-			go ask("")
+		for i := range 1000 {
+			go from(fmt.Sprintf("192.0.2.%d:%d", i%10, i), "")
 		}
 		synctest.Wait()
-		if w := ask(""); w.Code != 503 || !strings.Contains(w.Body.String(), "More than 1000 requests are waiting") || w.Header().Get("Retry-After") != "1" {
+		if w := from("192.0.2.99:1", ""); w.Code != 503 || !strings.Contains(w.Body.String(), "There may be 1000 requests that wait") || w.Header().Get("Retry-After") != "1" {
 			t.Errorf("one too many: %d %s", w.Code, w.Body)
 		}
 		v.Apply(t.Context(), view.Batch{Revision: 4})
 		synctest.Wait()
 		if w := ask(""); w.Code != 200 || w.Body.String() != "[]" {
 			t.Errorf("afterwards: %d %s", w.Code, w.Body)
+		}
+	})
+}
+
+// Waiting requests are answered when the process begins to stop.
+func TestWaitingEndsWithTheProcess(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		v := view.New(still{}, quiet)
+		ctx, stop := context.WithCancel(t.Context())
+		defer stop()
+		go func() { _ = v.Run(ctx) }()
+		<-v.Ready()
+		closing := make(chan struct{})
+		h := handlers.New(handlers.Deps{View: v, Metrics: prometheus.NewRegistry(), Log: quiet, Webhook: http.NotFoundHandler(), Access: access.Config{Open: true}, Closing: closing})
+		answers := make(chan *httptest.ResponseRecorder)
+		go func() {
+			r := httptest.NewRequest("GET", "/api/catalog/entities", nil)
+			r.Header.Set("Callboard-Min-Revision", "4")
+			r.Header.Set("Prefer", "wait=30")
+			w := httptest.NewRecorder()
+			h.ServeHTTP(w, r)
+			answers <- w
+		}()
+		synctest.Wait()
+		start := time.Now()
+		close(closing)
+		w := <-answers
+		if w.Code != 503 || !strings.Contains(w.Body.String(), "This process is stopping") || w.Header().Get("Retry-After") != "1" || !time.Now().Equal(start) {
+			t.Errorf("after %s: %d %s", time.Since(start), w.Code, w.Body)
 		}
 	})
 }

@@ -85,14 +85,14 @@ func Actor(ctx context.Context) string {
 // Guard checks requests. Make it with New.
 type Guard struct {
 	open, anonymousRead bool
-	callers             []caller
+	callers             []credential
 }
 
 // New makes a guard.
 func New(cfg Config) *Guard {
 	g := &Guard{open: cfg.Open, anonymousRead: cfg.AnonymousRead}
 	for _, e := range cfg.External {
-		g.callers = append(g.callers, newCaller(e))
+		g.callers = append(g.callers, newCredential(e))
 	}
 	return g
 }
@@ -122,7 +122,7 @@ func (g *Guard) Check(r *http.Request, plugin string, need Permission) (*http.Re
 	return r.WithContext(context.WithValue(r.Context(), callerKey{}, who.subject)), nil
 }
 
-func (c caller) check(plugin string, need Permission) error {
+func (c credential) check(plugin string, need Permission) error {
 	if c.restrictions == nil {
 		return nil
 	}

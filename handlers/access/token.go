@@ -11,17 +11,17 @@ import (
 	"time"
 )
 
-// caller is an External whose token is kept as a hash: comparing hashes takes
+// credential is an External whose token is kept as a hash: comparing hashes takes
 // the same time for every guess, and a dump of memory shows no token of ours.
-type caller struct {
+type credential struct {
 	subject      string
 	token        [sha256.Size]byte
 	key          []byte
 	restrictions map[string]Restriction
 }
 
-func newCaller(e External) caller {
-	c := caller{subject: e.Subject, key: e.Key, restrictions: e.Restrictions}
+func newCredential(e External) credential {
+	c := credential{subject: e.Subject, key: e.Key, restrictions: e.Restrictions}
 	if e.Token != "" {
 		c.key, c.token = nil, sha256.Sum256([]byte(e.Token))
 	}
@@ -41,7 +41,7 @@ func bearer(r *http.Request) string {
 
 // identify finds whose a token is, in the order of the configuration. It looks
 // at all static tokens, whichever fits.
-func (g *Guard) identify(token string) (found caller, ok bool) {
+func (g *Guard) identify(token string) (found credential, ok bool) {
 	hash := sha256.Sum256([]byte(token))
 	for _, c := range g.callers {
 		var fits bool

@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/callboard/callboard/pipeline/descriptor"
 	"github.com/callboard/callboard/pipeline/githubapp"
 	"github.com/callboard/callboard/pipeline/location"
 	"github.com/callboard/callboard/pipeline/match"
@@ -53,6 +52,8 @@ type inspection struct {
 	refs    map[string]bool
 	results []fileResult
 	faults  []string
+	// only takes the place of reading the files of a repository.
+	only func(ctx context.Context, in *inspection, c *crawl) error
 }
 
 // follow reads locations, repository by repository, and those that they name.
@@ -104,6 +105,9 @@ func (in *inspection) read(ctx context.Context, here []storage.Location) (more [
 	}
 	c := newCrawl(in.step, tree, repo)
 	c.locations = here
+	if in.only != nil {
+		return nil, in.only(ctx, in, c)
+	}
 	if err := c.run(ctx); err != nil {
 		return nil, fmt.Errorf("read %s at %.7s: %w", repo.FullName(), repo.AppliedSHA, err)
 	}
@@ -192,13 +196,9 @@ func (s *Step) Analyze(ctx context.Context, host, owner, name, filename string) 
 		}
 		return nil, false, err
 	}
-	glob := s.cfg.Pattern(host, repo.Owner)
-	if filename != "" {
-		glob = "**/" + strings.TrimPrefix(filename, "/")
-	}
-	pattern, err := match.Compile(glob)
+	pattern, err := s.analyzed(host, repo.Owner, filename)
 	if err != nil {
-		return nil, true, &location.InvalidError{Message: fmt.Sprintf("The catalogFilename cannot be matched: %s", err)}
+		return nil, true, err
 	}
 	c := newCrawl(s.bounded(), tree, repo)
 	paths, plain, err := c.expand(ctx, pattern)
@@ -222,6 +222,9 @@ func (s *Step) Analyze(ctx context.Context, host, owner, name, filename string) 
 	registered := byPath(known)
 	for _, r := range c.changed {
 		slices.SortStableFunc(r.declarations, func(a, b entity.Declaration) int { return a.Document - b.Document })
+		if last := len(r.declarations) - 1; last < 0 || r.declarations[last].Document == rootDocument {
+			continue // no catalog file, and then whoever asks need not know of it
+		}
 		target := strings.TrimPrefix(r.Origin, "url:")
 		path, _ := repoPath(repo, target)
 		_, is := registered[path]
@@ -232,80 +235,19 @@ func (s *Step) Analyze(ctx context.Context, host, owner, name, filename string) 
 	return found, true, nil
 }
 
-// Validate processes one entity as if target were its file, and stores nothing
-// (contract catalog 4.16). What its placeholders and, for a Location, its
-// targets name is read through GitHub.
-func (s *Step) Validate(ctx context.Context, raw json.RawMessage, target string) ([]*entity.Error, error) {
-	doc, err := descriptor.ParseEntity(raw, s.cfg.Limits)
+// analyzed is the pattern of the files that an analysis looks into. A filename
+// with wildcards would make it a way to list repositories.
+func (s *Step) analyzed(host, owner, filename string) (*match.Pattern, error) {
+	if filename == "" {
+		return match.Compile(s.cfg.Pattern(host, owner))
+	}
+	filename = strings.TrimPrefix(filename, "/")
+	pattern, err := match.Compile(filename)
 	if err != nil {
-		return []*entity.Error{{Name: "InputError", Message: err.Error()}}, nil
+		return nil, &location.InvalidError{Message: fmt.Sprintf("The catalogFilename cannot be matched: %s", err)}
 	}
-	b := s.bounded()
-	src := descriptor.Source{URL: target, Origin: "url:" + target, Hosts: s.github.Hosts()}
-	if src.Read, err = b.reader(ctx, doc.Inputs(src), target); err != nil {
-		return nil, err
+	if _, plain := pattern.Plain(); !plain {
+		return nil, &location.InvalidError{Message: "The catalogFilename must be the name of a file, without wildcards"}
 	}
-	res := doc.Process(src)
-	if res.Verdict != descriptor.VerdictAccepted {
-		return res.Errors, nil
-	}
-	r := fileResult{rejected: map[string][]entity.StatusItem{}}
-	if c := newCrawl(b, nil, storage.Repository{}); !c.owned(&r, res) {
-		return []*entity.Error{r.rejected[res.Ref][0].Error}, nil
-	}
-	return b.validateTargets(ctx, res.Targets)
-}
-
-// reader reads the inputs of an entity that is said to lie at target. Like in a
-// refresh, only its own repository is ever read.
-func (s *Step) reader(ctx context.Context, urls []string, target string) (func(string) ([]byte, error), error) {
-	nothing := func(u string) ([]byte, error) { return nil, descriptor.NotFound(u) }
-	l, ok := location.Parse(target)
-	if len(urls) == 0 || !ok {
-		return nothing, nil
-	}
-	tree, repo, err := s.open(ctx, githubapp.Name{Host: l.Host, Owner: l.Owner, Name: l.Repo})
-	if err != nil {
-		if unreadable(err) {
-			err = nil
-		}
-		return nothing, err
-	}
-	c := newCrawl(s, tree, repo)
-	paths := map[string]string{}
-	var wanted []string
-	for _, u := range urls {
-		if p, inside := repoPath(repo, u); inside {
-			paths[u] = p
-			wanted = append(wanted, p)
-		}
-	}
-	in, err := c.readInputs(ctx, wanted)
-	return func(u string) ([]byte, error) {
-		path, inside := paths[u]
-		return in.body(u, path, inside)
-	}, err
-}
-
-// validateTargets says which targets of a Location cannot be read.
-func (s *Step) validateTargets(ctx context.Context, targets []string) ([]*entity.Error, error) {
-	var queue []storage.Location
-	var out []*entity.Error
-	for _, target := range targets {
-		l, err := location.Check("url", target, s.github.Hosts())
-		if err != nil {
-			out = append(out, &entity.Error{Name: "InputError", Message: err.Error()})
-			continue
-		}
-		queue = append(queue, l)
-	}
-	in := &inspection{step: s, seen: map[string]bool{}, refs: map[string]bool{}}
-	if err := in.follow(ctx, queue); err != nil {
-		return nil, err
-	}
-	for _, f := range in.faults {
-		name, message, _ := strings.Cut(f, ": ")
-		out = append(out, &entity.Error{Name: name, Message: message})
-	}
-	return out, nil
+	return match.Compile("**/" + filename)
 }

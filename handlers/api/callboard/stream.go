@@ -10,6 +10,8 @@ import (
 	"net/url"
 	"time"
 
+	"github.com/callboard/callboard/handlers/access"
+	"github.com/callboard/callboard/handlers/closing"
 	"github.com/callboard/callboard/handlers/respond"
 	"github.com/callboard/callboard/storage"
 )
@@ -18,8 +20,8 @@ const eventStream = "text/event-stream"
 
 // streaming bounds what streams of changes may cost.
 type streaming struct {
-	// slots holds one value for each stream that is open.
-	slots chan struct{}
+	// room has a place for each stream that is open.
+	room *access.Room
 	// closing is closed when the process stops.
 	closing <-chan struct{}
 	// heartbeat is how long a stream is silent, patience how long one write may
@@ -35,7 +37,7 @@ const (
 
 func newStreaming(closing <-chan struct{}) streaming {
 	return streaming{
-		slots: make(chan struct{}, maxStreams), closing: closing,
+		room: access.NewRoom("streams of changes", maxStreams), closing: closing,
 		heartbeat: 15 * time.Second, patience: 10 * time.Second, gap: 100 * time.Millisecond,
 	}
 }
@@ -51,22 +53,14 @@ func (a *API) stream(w http.ResponseWriter, r *http.Request, q url.Values, f fee
 	if err != nil {
 		return err
 	}
-	select {
-	case a.streaming.slots <- struct{}{}:
-		defer func() { <-a.streaming.slots }()
-	default:
+	leave, err := a.streaming.room.Enter(r)
+	if err != nil {
 		w.Header().Set("Retry-After", "10")
-		return respond.Unavailable("%d streams of changes are open, which is all there may be. Try again later, or ask for JSON", cap(a.streaming.slots))
+		return err
 	}
-	ctx, cancel := context.WithCancel(r.Context())
+	defer leave()
+	ctx, cancel := closing.Context(r.Context(), a.streaming.closing)
 	defer cancel()
-	go func() {
-		defer cancel()
-		select {
-		case <-a.streaming.closing:
-		case <-ctx.Done():
-		}
-	}()
 	h := w.Header()
 	h.Set("Content-Type", eventStream)
 	h.Set("Cache-Control", "no-store")

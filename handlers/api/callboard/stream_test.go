@@ -19,6 +19,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"github.com/callboard/callboard/handlers/access"
 	"github.com/callboard/callboard/handlers/respond"
 	"github.com/callboard/callboard/storage"
 	"github.com/callboard/callboard/storage/sqlite"
@@ -185,7 +186,7 @@ func TestStreamWaitsForWhatThisReplicaDoesNotShowYet(t *testing.T) {
 // A client that reads nothing is cut off and gives its slot back.
 func TestStalledClientIsCutOff(t *testing.T) {
 	t.Parallel()
-	s := serveStreams(t, nil, func(s *streaming) { s.patience, s.slots = 50*time.Millisecond, make(chan struct{}, 1) })
+	s := serveStreams(t, nil, func(s *streaming) { s.patience, s.room = 50*time.Millisecond, access.NewRoom("streams", 1) })
 	s.add(64, 1<<19) // more than both ends of a connection hold
 	u, err := url.Parse(s.url)
 	if err != nil {
@@ -208,7 +209,7 @@ func TestStalledClientIsCutOff(t *testing.T) {
 func TestStreamsAreCounted(t *testing.T) {
 	t.Parallel()
 	closing := make(chan struct{})
-	s := serveStreams(t, closing, func(s *streaming) { s.slots = make(chan struct{}, 1) })
+	s := serveStreams(t, closing, func(s *streaming) { s.room = access.NewRoom("streams", 1) })
 	first := s.open("")
 	defer first.Body.Close()
 	s.until(bufio.NewScanner(first.Body), "event: begin")

@@ -71,7 +71,10 @@ func (a *Locations) Analyze(w http.ResponseWriter, r *http.Request) error {
 		return respond.JSON(w, http.StatusOK, analysis{Existing: []existing{}, Generate: []generated{propose("", lastSegment(url))}})
 	}
 	out := analysis{Existing: []existing{}, Generate: []generated{}}
-	err = a.inspect(r.Context(), func(ctx context.Context) error {
+	err = a.inspect(w, r, func(ctx context.Context, turn func() error) error {
+		if err := turn(); err != nil {
+			return err
+		}
 		found, readable, err := a.Inspector.Analyze(ctx, host, owner, name, filename)
 		if err == nil && !readable {
 			err = respond.Input("The repository %s/%s on %s cannot be read: check the name, and that the App is installed on it", owner, name, host)

@@ -14,6 +14,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/callboard/callboard/handlers/access"
 	"github.com/callboard/callboard/handlers/respond"
 	"github.com/callboard/callboard/storage"
 	"github.com/callboard/callboard/storage/view"
@@ -30,14 +31,21 @@ type API struct {
 	view *view.View
 	// store is asked only by what the view cannot answer.
 	store storage.Store
+	// closing ends what waits.
+	closing <-chan struct{}
 	// waiting and looking bound the requests that wait for a revision or commit,
 	// and those of them that ask the store at a time.
-	waiting, looking chan struct{}
+	waiting *access.Room
+	looking chan struct{}
 }
 
-// New makes the API over a view and the store that the view follows.
-func New(v *view.View, store storage.Store) *API {
-	return &API{view: v, store: store, waiting: make(chan struct{}, maxWaiting), looking: make(chan struct{}, maxLooking)}
+// New makes the API over a view and the store that the view follows. closing is
+// closed when the process begins to stop; nil never is.
+func New(v *view.View, store storage.Store, closing <-chan struct{}) *API {
+	return &API{
+		view: v, store: store, closing: closing,
+		waiting: access.NewRoom("requests that wait for the catalog", maxWaiting), looking: make(chan struct{}, maxLooking),
+	}
 }
 
 // started waits until the catalog is loaded.

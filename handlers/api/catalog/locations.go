@@ -34,12 +34,17 @@ type Locations struct {
 	LocationConfig
 	api      *API
 	registry location.Registry
-	turns    chan struct{}
+	// turns holds a value for each inspection that asks GitHub, queue for each
+	// that waits for a turn.
+	turns, queue chan struct{}
 }
 
 // NewLocations makes it over an API.
 func NewLocations(api *API, cfg LocationConfig) *Locations {
-	return &Locations{LocationConfig: cfg, api: api, registry: location.Registry{Store: api.store}, turns: make(chan struct{}, inspections)}
+	return &Locations{
+		LocationConfig: cfg, api: api, registry: location.Registry{Store: api.store},
+		turns: make(chan struct{}, inspections), queue: make(chan struct{}, maxQueue),
+	}
 }
 
 // Location is a registered location.

@@ -35,8 +35,8 @@ func (a *Locations) Validate(w http.ResponseWriter, r *http.Request) error {
 	}
 	errs := badLocationRef(ref)
 	if errs == nil {
-		err = a.inspect(r.Context(), func(ctx context.Context) (err error) {
-			errs, err = a.Inspector.Validate(ctx, b["entity"], strings.TrimPrefix(ref, "url:"))
+		err = a.inspect(w, r, func(ctx context.Context, turn func() error) (err error) {
+			errs, err = a.Inspector.Validate(ctx, b["entity"], strings.TrimPrefix(ref, "url:"), turn)
 			return err
 		})
 	}

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/callboard/callboard/handlers/closing"
 	"github.com/callboard/callboard/handlers/respond"
 	"github.com/callboard/callboard/storage"
 )
@@ -61,15 +62,16 @@ func (a *API) await(w http.ResponseWriter, r *http.Request, p params) error {
 	if err != nil || want.commit == "" && want.revision <= a.view.Revision() {
 		return err
 	}
-	select {
-	case a.waiting <- struct{}{}:
-		defer func() { <-a.waiting }()
-	default:
+	leave, err := a.waiting.Enter(r)
+	if err != nil {
 		w.Header().Set("Retry-After", "1")
-		return respond.Unavailable("More than %d requests are waiting for the catalog already", maxWaiting)
+		return err
 	}
+	defer leave()
+	open, cancel := closing.Context(r.Context(), a.closing)
+	defer cancel()
 	// A look at the store that began in time may end, so that wait=0 gets an answer too.
-	ctx, cancel := context.WithTimeout(r.Context(), want.wait+lookTakes)
+	ctx, cancel := context.WithTimeout(open, want.wait+lookTakes)
 	defer cancel()
 	within, over := context.WithTimeout(ctx, want.wait)
 	defer over()
@@ -81,6 +83,9 @@ func (a *API) await(w http.ResponseWriter, r *http.Request, p params) error {
 	switch {
 	case r.Context().Err() != nil:
 		return r.Context().Err() // the client has gone
+	case err != nil && open.Err() != nil:
+		w.Header().Set("Retry-After", "1")
+		return errClosing
 	case !errors.Is(err, context.DeadlineExceeded):
 		return err
 	}
