@@ -135,6 +135,27 @@ func (s *Step) planRemoval(ctx context.Context, tx storage.Tx, p *Plan) error {
 	return err
 }
 
+// differing are the locations that only one side has: what both have needs no look.
+func differing(now, before []storage.Location) (out []storage.Location) {
+	type key struct{ target, origin string }
+	had, have := map[key]bool{}, map[key]bool{}
+	for _, l := range before {
+		had[key{l.Target, l.Origin}] = true
+	}
+	for _, l := range now {
+		have[key{l.Target, l.Origin}] = true
+		if !had[key{l.Target, l.Origin}] {
+			out = append(out, l)
+		}
+	}
+	for _, l := range before {
+		if !have[key{l.Target, l.Origin}] {
+			out = append(out, l)
+		}
+	}
+	return out
+}
+
 // applyFiles replaces the rows of changed files, and the locations that their
 // Location entities make in other repositories, which are then looked at.
 func (s *Step) applyFiles(ctx context.Context, tx storage.Tx, p Plan) error {
@@ -146,8 +167,7 @@ func (s *Step) applyFiles(ctx context.Context, tx storage.Tx, p Plan) error {
 			return nil
 		}
 		now := externalLocations(f)
-		look = append(look, now...)
-		look = append(look, externalLocations(old)...)
+		look = append(look, differing(now, externalLocations(old))...)
 		return tx.ReplaceLocations(ctx, locationSource(f), now)
 	}
 	for _, r := range p.changed {

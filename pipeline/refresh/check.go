@@ -28,7 +28,8 @@ func Check(ctx context.Context, cfg Config, hosts []string, tree Tree, paths []s
 		ID: facts.ID, Host: hosts[0], Owner: facts.Owner, Name: facts.Name, HTMLURL: facts.URL,
 		DefaultBranch: facts.DefaultBranch, AppliedSHA: facts.Head,
 	}
-	c := &crawl{step: s, tree: tree, repo: repo, discovered: !only, stored: map[string]storage.File{}, seen: map[string]bool{}, roots: map[string][]storage.Root{}}
+	c := newCrawl(s, tree, repo, nil)
+	c.discovered = !only
 	for _, p := range paths {
 		c.locations = append(c.locations, storage.Location{Path: p, Origin: "url:" + fileURL(repo, "blob", p)})
 	}

@@ -188,16 +188,26 @@ func (c *contest) declare(r fileResult) {
 }
 
 // older orders claims: the repository that claimed first serves; within one
-// repository a good version before a stale one, then the path decides, so that
-// the result depends on the tree alone.
-func older(a, b candidate) int {
+// repository what the operator and it declare before what others name, a good
+// version before a stale one, then the path decides, so that the result depends
+// on tree and locations alone.
+func (c *contest) older(a, b candidate) int {
 	return cmp.Or(
 		a.Since.Compare(b.Since),
 		cmp.Compare(a.RepositoryID, b.RepositoryID),
+		cmp.Compare(c.asked(a), c.asked(b)),
 		cmp.Compare(min(len(a.errors), 1), min(len(b.errors), 1)),
 		cmp.Compare(a.Path, b.Path),
 		cmp.Compare(b.Document, a.Document),
 	)
+}
+
+// asked is who asks for the file of a claim, if the repository is the one that is planned.
+func (c *contest) asked(l candidate) class {
+	if l.RepositoryID != c.plan.repo.ID {
+		return 0
+	}
+	return c.plan.asked[l.Path]
 }
 
 // writes is the difference that settling makes.
@@ -213,7 +223,7 @@ func (c *contest) settle() *writes {
 	w := &writes{}
 	for _, ref := range slices.Sorted(maps.Keys(c.candidates)) {
 		all := c.candidates[ref]
-		slices.SortFunc(all, older)
+		slices.SortFunc(all, c.older)
 		before, lived := c.living[ref]
 		if len(all) == 0 {
 			if lived {

@@ -15,6 +15,7 @@ import (
 type fileResult struct {
 	storage.File
 	declarations []entity.Declaration
+	targets      map[string]bool // Targets and External, to have each once
 	// rejected are the refs of documents that were refused, with the errors;
 	// broken are the errors of documents that do not even have a ref. Both keep
 	// the last good version of what they replace.
@@ -181,7 +182,14 @@ func (c *crawl) process(f reading, in inputs) fileResult {
 	if len(r.rejected)+len(r.broken) > 0 {
 		// A Location that broke keeps its children with it.
 		before := c.stored[f.path]
-		r.Targets, r.External = union(r.Targets, before.Targets), union(r.External, before.External)
+		for _, target := range before.Targets {
+			r.Targets = r.once(r.Targets, target)
+		}
+		for _, target := range before.External {
+			if !r.targets[target] && c.reach(target) {
+				r.External = r.once(r.External, target)
+			}
+		}
 	}
 	switch {
 	case hasError(r.Diagnostics):

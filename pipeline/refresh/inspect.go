@@ -103,7 +103,7 @@ func (in *inspection) read(ctx context.Context, here []storage.Location) (more [
 	if err != nil {
 		return nil, nil
 	}
-	c := newCrawl(in.step, tree, repo)
+	c := inspect(in.step, tree, repo)
 	c.locations = here
 	if in.only != nil {
 		return nil, in.only(ctx, in, c)
@@ -178,10 +178,11 @@ func unreadable(err error) bool {
 	return errors.Is(err, githubapp.ErrNotFound) || errors.Is(err, githubapp.ErrNoBranch)
 }
 
-func newCrawl(s *Step, tree Tree, repo storage.Repository) *crawl {
-	return &crawl{
-		step: s, tree: tree, repo: repo, stored: map[string]storage.File{}, seen: map[string]bool{}, roots: map[string][]storage.Root{},
-	}
+// inspect is a crawl for somebody who waits.
+func inspect(s *Step, tree Tree, repo storage.Repository) *crawl {
+	c := newCrawl(s, tree, repo, nil)
+	c.asked = true
+	return c
 }
 
 // Analyze finds the catalog files of a repository at its default branch, and
@@ -200,7 +201,7 @@ func (s *Step) Analyze(ctx context.Context, host, owner, name, filename string) 
 	if err != nil {
 		return nil, true, err
 	}
-	c := newCrawl(s.bounded(), tree, repo)
+	c := inspect(s.bounded(), tree, repo)
 	paths, plain, err := c.expand(ctx, pattern)
 	if err != nil {
 		return nil, true, err

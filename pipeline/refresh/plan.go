@@ -19,7 +19,7 @@ import (
 
 // processing is part of the settings hash: raise it when the same file would
 // be read to another result, and every repository is read again once.
-const processing = "1"
+const processing = "2"
 
 // patience is how often a 404 is tried again before it is believed: GitHub's
 // replicas may not know a repository that was made a moment ago.
@@ -49,6 +49,8 @@ type Plan struct {
 	// files are the rows that the plan was made on, by path: as long as the
 	// repository has the same version, they are the same.
 	files map[string]storage.File
+	// asked says of each file, changed or not, who asks for it.
+	asked map[string]class
 }
 
 // request is what all messages of a repository ask for together.
@@ -59,6 +61,8 @@ type request struct {
 	heads    []string
 	befores  []string
 	attempts int
+	// foreign is set when only Location entities of other repositories ask.
+	foreign bool
 	// heard is when the oldest message was added: lag is counted from there.
 	heard time.Time
 }
@@ -91,7 +95,7 @@ func merge(msgs []storage.Message) (request, error) {
 			return req, fmt.Errorf("message %d: %w", m.ID, err)
 		}
 		look, force, discovered, installation, gone := req.Look, req.Force, req.Discovered, req.InstallationID, req.Gone
-		req.Refresh, req.cause = r, m.Cause
+		req.Refresh, req.cause, req.foreign = r, m.Cause, m.Topic == event.TopicLook // one topic at a time
 		if req.Gone == "" {
 			req.Gone = gone // a push that came late does not bring it back; GitHub will tell
 		}
@@ -205,15 +209,13 @@ func (s *Step) look(ctx context.Context, req request, stored storage.Repository)
 	if err != nil {
 		return Plan{}, err
 	}
-	c := &crawl{
-		step: s, tree: tree, repo: repo, discovered: repo.Discovered, locations: locations,
-		again: req.Force || repo.SettingsHash != stored.SettingsHash, stored: byPath(files),
-		seen: map[string]bool{}, roots: map[string][]storage.Root{},
-	}
+	c := newCrawl(s, tree, repo, files)
+	c.discovered, c.locations = repo.Discovered, locations
+	c.again = req.Force || repo.SettingsHash != stored.SettingsHash
 	if err := c.run(ctx); err != nil {
 		return Plan{}, fmt.Errorf("read %s at %.7s: %w", repo.FullName(), facts.Head, err)
 	}
-	p := Plan{repo: repo, cause: commitCause(req, facts.Head), changed: c.changed, removed: c.removed(), files: c.stored}
+	p := Plan{repo: repo, cause: commitCause(req, facts.Head), changed: c.changed, removed: c.removed(), files: c.stored, asked: c.seen}
 	p.newName = stored.Version == 0 || !strings.EqualFold(stored.FullName(), repo.FullName())
 	if len(p.changed) == 0 && len(p.removed) == 0 && same(stored, repo) {
 		p.still = "the head did not move"
@@ -265,8 +267,11 @@ func (s *Step) unseen(ctx context.Context, req request, stored storage.Repositor
 }
 
 // patience is short where nothing was read and somebody, who registered a
-// location, waits for what becomes of it.
+// location, waits for what becomes of it. For others nobody waits.
 func (r request) patience(stored storage.Repository) int {
+	if r.foreign && stored.State != storage.RepositoryActive {
+		return 0
+	}
 	if r.cause.Reason == storage.ReasonLocation && stored.State != storage.RepositoryActive {
 		return 1
 	}

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/callboard/callboard/pipeline/descriptor"
+	"github.com/callboard/callboard/storage"
 	"github.com/callboard/callboard/storage/entity"
 )
 
@@ -32,11 +33,15 @@ func (c *crawl) admit(r *fileResult, res descriptor.Result) bool {
 	return c.allowed(r, res) && c.owned(r, res)
 }
 
-// allowed applies the rules. What they do not allow goes, also what was served
-// before: whoever tightens them wants it gone.
+// allowed applies the rules. Every location that names the very file may allow
+// what it holds, not only the one that came first: a further location must not
+// take anything away. What no rule allows goes, also what was served before:
+// whoever tightens them wants it gone.
 func (c *crawl) allowed(r *fileResult, res descriptor.Result) bool {
 	kind, _, _ := strings.Cut(res.Ref, ":")
-	if c.step.cfg.Rules == nil || c.step.cfg.Rules.Allow(r.Origin, kind, res.SpecType) {
+	rules := c.step.cfg.Rules
+	if rules == nil || rules.Allow(r.Origin, kind, res.SpecType) ||
+		slices.ContainsFunc(r.Roots, func(root storage.Root) bool { return rules.Allow(root.Location, kind, res.SpecType) }) {
 		return true
 	}
 	e := &entity.Error{Name: "NotAllowedError", Message: fmt.Sprintf(

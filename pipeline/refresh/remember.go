@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/callboard/callboard/pipeline/githubapp"
+	"github.com/callboard/callboard/pipeline/location"
 	"github.com/callboard/callboard/storage"
 )
 
@@ -29,20 +30,18 @@ func (s *Step) remember(ctx context.Context, req request, stored storage.Reposit
 		return p, err
 	}
 	if stored.Version == 0 {
-		locations = slices.DeleteFunc(locations, declared)
+		locations = slices.DeleteFunc(locations, location.Foreign)
 		if len(locations) == 0 {
 			return p, nil
 		}
 		p.repo.ID = provisionalID(stored.Host, stored.Owner, stored.Name)
 	}
-	c := &crawl{
-		step: s, tree: memory{files}, repo: p.repo, discovered: stored.Discovered, locations: locations, lost: why,
-		stored: byPath(files), seen: map[string]bool{}, roots: map[string][]storage.Root{},
-	}
+	c := newCrawl(s, memory{files}, p.repo, files)
+	c.discovered, c.locations, c.lost = stored.Discovered, locations, why
 	if err := c.run(ctx); err != nil {
 		return p, fmt.Errorf("go over what is known of %s: %w", stored.FullName(), err)
 	}
-	p.changed, p.removed, p.files = c.changed, c.removed(), c.stored
+	p.changed, p.removed, p.files, p.asked = c.changed, c.removed(), c.stored, c.seen
 	return p, nil
 }
 

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/callboard/callboard/pipeline/descriptor"
+	"github.com/callboard/callboard/pipeline/location"
 	"github.com/callboard/callboard/pipeline/match"
 	"github.com/callboard/callboard/storage"
 	"github.com/callboard/callboard/storage/entity"
@@ -15,10 +16,10 @@ import (
 // rootDocument is the document index of the generated Location of a root file.
 const rootDocument = -1
 
-// named notes that a location names a file. Each location that does has a
+// root notes that a location names a file. Each location that does has a
 // Location entity (contract catalog 3.2); one that is also registered is no
 // longer optional.
-func (c *crawl) named(path string, r storage.Root) {
+func (c *crawl) root(path string, r storage.Root) {
 	all := c.roots[path]
 	if i := slices.IndexFunc(all, func(o storage.Root) bool { return o.Name == r.Name }); i >= 0 {
 		all[i].Optional = all[i].Optional && r.Optional
@@ -42,20 +43,30 @@ func rootLocations(f storage.File) []entity.Declaration {
 	return out
 }
 
-// wanted are the files that the pattern matches and those that locations name.
-func (c *crawl) wanted(ctx context.Context) ([]want, error) {
-	wants, err := c.matched(ctx)
-	if err != nil {
-		return nil, err
+// wanted are the files that the pattern matches and those that locations name,
+// by class. All are gathered before any is read: what a file may hold depends on
+// all locations that name it.
+func (c *crawl) wanted(ctx context.Context) (all [classes][]want, err error) {
+	c.class = byPattern
+	if all[byPattern], err = c.matched(ctx); err != nil {
+		return all, err
 	}
-	for _, l := range c.inOrder() {
-		more, err := c.located(ctx, l, wants)
-		if err != nil {
-			return nil, err
+	for _, l := range c.locations {
+		by := c.classOf(l)
+		if w, other := c.misplaced(l); other {
+			if by != byOthers {
+				all[astray] = append(all[astray], w)
+			}
+			continue
 		}
-		wants = append(wants, more...)
+		c.class = by
+		more, err := c.located(ctx, l)
+		if err != nil {
+			return all, err
+		}
+		all[by] = append(all[by], more...)
 	}
-	return c.fresh(wants), nil
+	return all, nil
 }
 
 // matched are the files that the pattern matches. Of a tree that cannot be read
@@ -85,8 +96,9 @@ func (c *crawl) matched(ctx context.Context) ([]want, error) {
 	}
 	wants := make([]want, len(found))
 	for i, p := range found {
+		c.matches[p] = true
 		u := fileURL(c.repo, "blob", p)
-		c.named(p, storage.Root{Name: descriptor.RootName("url", u), Location: "url:" + u, Optional: true})
+		c.root(p, storage.Root{Name: descriptor.RootName("url", u), Location: "url:" + u, Optional: true})
 		wants[i] = want{path: p, role: storage.RolePattern, origin: "url:" + u}
 	}
 	return wants, nil
@@ -99,28 +111,6 @@ func (c *crawl) found(ctx context.Context, path string) bool {
 	return err != nil || objects[path].SHA != "" // an error comes again, and is told, with the level
 }
 
-// inOrder sorts the locations: of several that name one file the first decides
-// its origin. Those of people come before those of Location entities, and those
-// that cannot be read last.
-func (c *crawl) inOrder() []storage.Location {
-	rank := func(l storage.Location) (n int) {
-		if _, other := c.place(l); other {
-			n += 2
-		}
-		if declared(l) {
-			n++
-		}
-		return n
-	}
-	all := slices.Clone(c.locations)
-	slices.SortStableFunc(all, func(a, b storage.Location) int { return cmp.Compare(rank(a), rank(b)) })
-	return all
-}
-
-// declared says that a Location entity of another repository made the location;
-// that entity is there to see, so none is generated.
-func declared(l storage.Location) bool { return strings.HasPrefix(l.Source, "entity:") }
-
 // place is the path that a location names, and whether it names another branch
 // than the default one, which may hold slashes.
 func (c *crawl) place(l storage.Location) (path string, otherBranch bool) {
@@ -131,37 +121,39 @@ func (c *crawl) place(l storage.Location) (path string, otherBranch bool) {
 	return l.Path, l.GitRef != "" && l.GitRef != "HEAD" && branch != ""
 }
 
-// located are the files that a location names; wants are those known so far.
-func (c *crawl) located(ctx context.Context, l storage.Location, wants []want) ([]want, error) {
+// misplaced is the file of a location that names another branch.
+func (c *crawl) misplaced(l storage.Location) (want, bool) {
 	path, other := c.place(l)
-	w := want{path: path, role: storage.RoleRegistered, origin: l.Origin, named: true}
-	paths := []string{path}
-	if other {
-		w.branch = l.GitRef
-		if slices.ContainsFunc(wants, func(o want) bool { return o.path == path }) {
-			paths[0] = l.GitRef + ":" + path // not to disturb the file of the right branch
-		}
-	} else {
-		pattern, err := match.Compile(path)
-		if err != nil {
-			return nil, nil //nolint:nilerr // checked when it was registered
-		}
-		found, plain, err := c.expand(ctx, pattern)
-		if err != nil {
-			return nil, err
-		}
-		// A glob that matches nothing is missing under its own name.
-		if len(found) > 0 || declared(l) {
-			paths, w.named = found, plain
-		}
+	return want{
+		path: path, role: storage.RoleRegistered, origin: l.Origin, named: true, branch: l.GitRef, root: rootOf(l),
+	}, other
+}
+
+func rootOf(l storage.Location) storage.Root {
+	return storage.Root{Name: cmp.Or(l.Name, descriptor.RootName(l.Type, l.Target)), Location: l.Origin}
+}
+
+// located are the files that a location names. A Location entity of another
+// repository is there to see, so none is generated for it.
+func (c *crawl) located(ctx context.Context, l storage.Location) ([]want, error) {
+	path, _ := c.place(l)
+	pattern, err := match.Compile(path)
+	if err != nil {
+		return nil, nil //nolint:nilerr // checked when it was registered
 	}
-	if len(paths) > 0 && !declared(l) {
-		c.named(paths[0], storage.Root{Name: cmp.Or(l.Name, descriptor.RootName(l.Type, l.Target)), Location: l.Origin})
+	paths, plain, err := c.expand(ctx, pattern)
+	if err != nil {
+		return nil, err
+	}
+	if !location.Foreign(l) {
+		if len(paths) == 0 { // a glob that matches nothing is missing under its own name
+			paths, plain = []string{path}, true
+		}
+		c.root(paths[0], rootOf(l))
 	}
 	out := make([]want, len(paths))
 	for i, p := range paths {
-		out[i] = w
-		out[i].path = p
+		out[i] = want{path: p, role: storage.RoleRegistered, origin: l.Origin, named: plain}
 	}
 	return out, nil
 }

@@ -42,27 +42,46 @@ func repoPath(r storage.Repository, fileURL string) (string, bool) {
 // sortTargets tells a Location's targets inside the repository from those in
 // other repositories, and refuses the rest with a diagnostic.
 func (c *crawl) sortTargets(r *fileResult, res descriptor.Result) {
+	beyond := 0
 	for _, target := range res.Targets {
+		target, _, _ = strings.Cut(target, "#") // names no file: one target must not come
+		target, _, _ = strings.Cut(target, "?") // in many spellings
 		if p, ok := repoPath(c.repo, target); ok {
-			r.Targets = union(r.Targets, []string{p})
+			r.Targets = r.once(r.Targets, p)
 			continue
 		}
 		loc, ok := location.Parse(target)
 		if ok {
 			_, ok = location.CleanPath(loc.Path)
 		}
-		if !ok || !configured(c.step.github, loc.Host) {
-			r.Diagnostics = append(r.Diagnostics, entity.Diagnostic{
-				Path: r.Path, Commit: c.repo.AppliedSHA, Document: res.Declaration.Document, Line: res.Declaration.Line,
-				Column: 1, Ref: res.Ref, Field: "spec.target", Rule: "target-not-allowed", Severity: entity.SeverityError,
-				Message: fmt.Sprintf("Unable to read url, Reading from '%s' is not allowed", target),
-				Hint: "Name a file of this repository, or the full URL of a file in a repository on a host " +
-					"of integrations.github.",
-			})
-			continue
+		switch {
+		case !ok || !configured(c.step.github, loc.Host):
+			d := c.about(r, res, "target-not-allowed", entity.SeverityError, fmt.Sprintf("Unable to read url, Reading from '%s' is not allowed", target),
+				"Name a file of this repository, or the full URL of a file in a repository on a host of integrations.github.")
+			d.Field = "spec.target"
+			r.Diagnostics = append(r.Diagnostics, d)
+		case r.targets[target]:
+		case c.reach(target):
+			r.External = r.once(r.External, target)
+		default:
+			beyond++
 		}
-		r.External = union(r.External, []string{target})
 	}
+	if beyond > 0 {
+		c.beyond(r, res, beyond)
+	}
+}
+
+// once adds a target that the file did not name before.
+func (r *fileResult) once(list []string, target string) []string {
+	if r.targets[target] {
+		return list
+	}
+	if r.targets == nil {
+		r.targets = map[string]bool{}
+	}
+	r.targets[target] = true
+	return append(list, target)
 }
 
 // locationSource names a file as the source of the locations it declares.

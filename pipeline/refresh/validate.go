@@ -34,7 +34,7 @@ func (s *Step) Validate(ctx context.Context, raw json.RawMessage, target string,
 		return res.Errors, nil
 	}
 	r := fileResult{rejected: map[string][]entity.StatusItem{}}
-	if c := newCrawl(s, nil, storage.Repository{}); !c.owned(&r, res) {
+	if c := inspect(s, nil, storage.Repository{}); !c.owned(&r, res) {
 		return []*entity.Error{r.rejected[res.Ref][0].Error}, nil
 	}
 	return s.validateTargets(ctx, res.Targets, turn)
