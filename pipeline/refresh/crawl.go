@@ -8,7 +8,6 @@ import (
 	"github.com/callboard/callboard/pipeline/location"
 	"github.com/callboard/callboard/pipeline/match"
 	"github.com/callboard/callboard/storage"
-	"github.com/callboard/callboard/storage/entity"
 )
 
 // class is who says that a file is a catalog file. Each class is followed to the
@@ -217,10 +216,8 @@ func (c *crawl) unchanged(w want, o githubapp.Object, objects map[string]githuba
 		!slices.Equal(f.Roots, c.roots[w.path]) {
 		return f, false
 	}
-	if c.lost == "" && slices.ContainsFunc(f.Diagnostics, func(d entity.Diagnostic) bool {
-		return d.Rule == ruleUnreadable || d.Rule == ruleReach
-	}) {
-		return f, false // the repository could not be read, or the file named too many, and now it may be otherwise
+	if c.lost == "" && diagnosed(f, ruleUnreadable, ruleReach) {
+		return f, false // what was wrong may be otherwise now
 	}
 	for in, sha := range f.Inputs {
 		if objects[in].SHA != sha {

@@ -167,23 +167,25 @@ func (c *contest) declare(r fileResult) {
 			Commit: c.plan.cause.Commit, Delivery: c.plan.cause.Delivery,
 		}, errors: r.errorsOf(d)})
 	}
-	keep := func(l storage.Claim) {
-		if l.RepositoryID != r.RepositoryID || l.Path != r.Path || declared[l.Ref] {
+	keep := func(l storage.Claim, errs []entity.StatusItem) {
+		if l.RepositoryID != r.RepositoryID || l.Path != r.Path || declared[l.Ref] || l.Document == rootDocument {
 			return
 		}
-		errs, refused := r.rejected[l.Ref]
-		if !refused {
-			errs = r.broken
+		if !r.kept {
+			var refused bool
+			if errs, refused = r.rejected[l.Ref]; !refused {
+				errs = r.broken
+			}
 		}
-		if len(errs) > 0 {
+		if r.kept || len(errs) > 0 {
 			c.candidates[l.Ref] = append(c.candidates[l.Ref], candidate{Claim: l, errors: errs})
 		}
 	}
 	for _, e := range c.living {
-		keep(e.Claim)
+		keep(e.Claim, e.Errors)
 	}
 	for _, l := range c.lost {
-		keep(l)
+		keep(l, nil)
 	}
 }
 

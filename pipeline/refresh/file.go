@@ -21,6 +21,8 @@ type fileResult struct {
 	// the last good version of what they replace.
 	rejected map[string][]entity.StatusItem
 	broken   []entity.StatusItem
+	// kept says that the file still declares what it did.
+	kept bool
 	// homeless are the errors that no entity of the file can show: the generated
 	// Location of a root file shows them (contract catalog 1.10).
 	homeless []entity.StatusItem

@@ -19,6 +19,9 @@ const maxGuests = 100
 
 // refuse settles the files that are not read at all.
 func (c *crawl) refuse(w want, o githubapp.Object) (fileResult, bool) {
+	if r, ok := c.remembered(w); ok {
+		return r, true
+	}
 	f := c.file(w, storage.FileOK)
 	f.BlobSHA = o.SHA
 	d := entity.Diagnostic{Path: w.path, Commit: c.repo.AppliedSHA, Severity: entity.SeverityError}
@@ -52,6 +55,23 @@ func (c *crawl) refuse(w want, o githubapp.Object) (fileResult, bool) {
 		d.Hint = "Name the file in a Location if it belongs to the catalog."
 	}
 	return c.unread(f, d), true
+}
+
+// remembered is a file of a tree that cannot be read, which was read before and
+// is named otherwise now. Only its Location entities change; the rest is read
+// again when it can be.
+func (c *crawl) remembered(w want) (fileResult, bool) {
+	before, ok := c.stored[w.path]
+	if !ok || c.lost == "" || before.Status == storage.FileMissing || diagnosed(before, ruleUnreadable) {
+		return fileResult{}, false
+	}
+	f := before
+	f.Role, f.Parent, f.Origin, f.Roots, f.BlobSHA = w.role, w.parent, w.origin, c.roots[w.path], ""
+	return fileResult{File: f, kept: true, declarations: rootLocations(f)}, true
+}
+
+func diagnosed(f storage.File, rules ...string) bool {
+	return slices.ContainsFunc(f.Diagnostics, func(d entity.Diagnostic) bool { return slices.Contains(rules, d.Rule) })
 }
 
 // unread is the result of a file that is not read. A broken one keeps what it
