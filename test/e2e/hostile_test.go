@@ -128,3 +128,42 @@ func TestHostileFiles(t *testing.T) {
 		}
 	}
 }
+
+// A file that names thousands of repositories, and files of its neighbour that
+// are not there, costs a bounded number of requests; the neighbour's own pushes
+// go on, and it is not blamed.
+func TestForeignFlood(t *testing.T) {
+	w := embedded(t)
+	w.Prepare()
+	w.Config.MaxFiles = 10
+	create(t, w, "acme/good", map[string]string{"catalog-info.yaml": location("all", "./nested.yaml"), "nested.yaml": component("one", "x")})
+	create(t, w, "acme/evil", map[string]string{"README.md": "x"})
+	w.Start().Install("acme")
+	eventually(w, "location:default/all", "component:default/one")
+	var targets []string
+	for i := range 60 {
+		targets = append(targets, fmt.Sprintf("%s/acme/good/blob/main/none%d.yaml", w.GitHub.URL(), i))
+	}
+	for i := range 3000 {
+		targets = append(targets, fmt.Sprintf("%s/victim%d/r/blob/main/catalog-info.yaml", w.GitHub.URL(), i))
+	}
+	w.GitHub.ResetRequests()
+	commit(t, w, "acme/evil", map[string]*string{"catalog-info.yaml": new(location("evil", targets...))})
+	commit(t, w, "acme/good", map[string]*string{"nested.yaml": new(component("one", "x") + "---\n" + component("two", "x"))})
+	eventually(w, "location:default/all", "location:default/evil", "component:default/one", "component:default/two")
+	w.Settled()
+	requests := 0
+	for _, c := range w.GitHub.Requests() {
+		requests += c.Total
+	}
+	if requests > 1000 {
+		t.Errorf("GitHub was asked %d times", requests)
+	}
+	var found struct{ Items []map[string]any }
+	if err := w.Get("/api/callboard/diagnostics?repository=acme/good&severity=error", &found); err != nil || len(found.Items) != 0 {
+		t.Errorf("the neighbour is told %+v, %v", found.Items, err)
+	}
+	if err := w.Get("/api/callboard/diagnostics?repository=acme/evil&rule=too-many-repositories", &found); err != nil || len(found.Items) != 1 {
+		t.Errorf("the flooder is told %+v, %v", found.Items, err)
+	}
+}
