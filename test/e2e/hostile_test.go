@@ -166,4 +166,10 @@ func TestForeignFlood(t *testing.T) {
 	if err := w.Get("/api/callboard/diagnostics?repository=acme/evil&rule=too-many-repositories", &found); err != nil || len(found.Items) != 1 {
 		t.Errorf("the flooder is told %+v, %v", found.Items, err)
 	}
+	var detail struct {
+		Files []struct{ Unreadable, Absent []string }
+	}
+	if err := w.Get("/api/callboard/repositories/acme/evil", &detail); err != nil || len(detail.Files) != 1 || len(detail.Files[0].Absent) != 60 || len(detail.Files[0].Unreadable) != 199 {
+		t.Errorf("the flooder's files are %+v, %v", detail.Files, err)
+	}
 }

@@ -2,9 +2,6 @@ package callboard
 
 import (
 	"context"
-	"errors"
-	"fmt"
-	"slices"
 	"time"
 
 	"github.com/callboard/callboard/pipeline/event"
@@ -45,8 +42,10 @@ type File struct {
 	Inputs   map[string]string `json:"inputs,omitempty"`
 	Targets  []string          `json:"targets,omitempty"`
 	External []string          `json:"external,omitempty"`
-	// Unreadable are those of External in repositories that Callboard could not read.
+	// Unreadable are those of External in repositories that Callboard could not
+	// read; Absent those that the catalog does not have although it reads theirs.
 	Unreadable  []string            `json:"unreadable,omitempty"`
+	Absent      []string            `json:"absent,omitempty"`
 	Diagnostics []entity.Diagnostic `json:"diagnostics"`
 }
 
@@ -92,7 +91,7 @@ func (a *API) detail(ctx context.Context, repo storage.Repository) (RepositoryDe
 	for _, f := range files {
 		out.Files = append(out.Files, newFile(f))
 	}
-	if err := a.addUnreadable(ctx, repo, out.Files); err != nil {
+	if err := a.addOutside(ctx, repo, out.Files); err != nil {
 		return out, err
 	}
 	entities, err := a.store.RepositoryEntities(ctx, repo.ID)
@@ -117,35 +116,6 @@ func (a *API) detail(ctx context.Context, repo storage.Repository) (RepositoryDe
 	}
 	out.Why = why(out, a.now())
 	return out, nil
-}
-
-// addUnreadable finds the targets of Locations in repositories that are unknown,
-// because nobody let us read them, or are not to be read any more.
-func (a *API) addUnreadable(ctx context.Context, repo storage.Repository, files []File) error {
-	if !slices.ContainsFunc(files, func(f File) bool { return len(f.External) > 0 }) {
-		return nil
-	}
-	locations, err := a.store.Locations(ctx)
-	if err != nil {
-		return err
-	}
-	bySource := map[string][]storage.Location{}
-	for _, l := range locations {
-		bySource[l.Source] = append(bySource[l.Source], l)
-	}
-	for i := range files {
-		for _, l := range bySource[fmt.Sprintf("entity:%d:%s", repo.ID, files[i].Path)] {
-			target, err := a.store.RepositoryByName(ctx, l.Host, l.Owner, l.Repo)
-			switch {
-			case err == nil && target.State == storage.RepositoryActive:
-			case err == nil || errors.Is(err, storage.ErrNotFound):
-				files[i].Unreadable = append(files[i].Unreadable, l.Target)
-			default:
-				return err
-			}
-		}
-	}
-	return nil
 }
 
 func newFile(f storage.File) File {

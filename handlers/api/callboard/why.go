@@ -63,6 +63,9 @@ func sayFiles(files []File, say func(string, ...any)) {
 		for _, target := range f.Unreadable {
 			say("%s names %s, in a repository that Callboard cannot read. Check the name, and that the App is installed on it.", f.Path, target)
 		}
+		for _, target := range f.Absent {
+			say("%s names %s, which the catalog does not have. Check path and branch: only the default branch is read.", f.Path, target)
+		}
 		switch f.Status {
 		case storage.FileMissing:
 			say("%s does not exist, but %s names it.", f.Path, reachedBy(f))
