@@ -170,7 +170,7 @@ type Tx interface {
 	// AcquireLease takes or renews a named lease until a time; false when another
 	// holder has it and it is not over at now.
 	AcquireLease(ctx context.Context, name, holder string, now, until time.Time) (bool, error)
-	// Prune deletes finished messages, final deliveries and tombstones older than
+	// Prune deletes finished messages, final deliveries, tombstones and leases older than
 	// the time, at most limit rows, and says how many went: fewer than limit when
 	// none is left. Changes are kept.
 	Prune(ctx context.Context, before time.Time, limit int) (int64, error)

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -253,6 +254,30 @@ func TestReplay(t *testing.T) {
 	accept(t, in, inbox.Received{GUID: "g-2", Event: "ping", Payload: []byte("{}")})
 	if err := in.Replay(t.Context(), "g-2", "carol"); !errors.Is(err, inbox.ErrNothingToDo) || !strings.Contains(err.Error(), "ping") {
 		t.Errorf("ignored: %v", err)
+	}
+}
+
+// Whoever replays again and again neither makes more work nor puts it off.
+func TestReplayFlood(t *testing.T) {
+	t.Parallel()
+	store := open(t)
+	in := run(t, store)
+	accept(t, in, push("g-1", 7))
+	var waiting []int64
+	for range 5 {
+		for _, actor := range []string{"ann", "bob"} {
+			if err := in.Replay(t.Context(), "g-1", actor); err != nil {
+				t.Fatal(err)
+			}
+			undone, err := store.UndoneMessages(t.Context(), event.TopicRefresh, "github.com/7")
+			if err != nil || len(undone) != 1 {
+				t.Fatalf("%+v, %v", undone, err)
+			}
+			waiting = append(waiting, undone[0].ID)
+		}
+	}
+	if len(slices.Compact(waiting)) != 2 { // the one at once, and the one after
+		t.Errorf("messages %v", waiting)
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/callboard/callboard/pipeline/event"
 	"github.com/callboard/callboard/storage"
 )
 
@@ -33,15 +34,19 @@ func (in *Inbox) Replay(ctx context.Context, guid, actor string) error {
 		o.refresh.Force = true
 	}
 	o.cause.Reason, o.cause.Actor = storage.ReasonReplay, actor
-	msg, err := o.message(in.cfg.Now())
+	now := in.cfg.Now()
+	msg, err := o.message(now)
 	if err != nil {
 		return err
 	}
 	err = in.store.InTx(ctx, func(ctx context.Context, tx storage.Tx) error {
+		if waits, err := event.Asked(ctx, tx, now, msg); err != nil || waits {
+			return err // or reopen would close it, and each who asks put it off again
+		}
 		if err := reopen(ctx, tx, guid, msg); err != nil {
 			return err
 		}
-		_, err := tx.AddMessages(ctx, []storage.Message{msg})
+		_, err := event.Ask(ctx, tx, now, msg, false)
 		return err
 	})
 	if err != nil {

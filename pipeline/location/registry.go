@@ -6,10 +6,12 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/google/uuid"
 
 	"github.com/callboard/callboard/pipeline/descriptor"
+	"github.com/callboard/callboard/pipeline/event"
 	"github.com/callboard/callboard/storage"
 )
 
@@ -71,20 +73,20 @@ func (g Registry) Get(ctx context.Context, id string) (storage.Location, error) 
 // again or refused with ErrExists.
 func (g Registry) Create(ctx context.Context, l storage.Location, conflict OnConflict, actor string) (out storage.Location, err error) {
 	l.ID = uuid.NewString()
-	err = g.change(ctx, actor, func(tx storage.Tx, all []storage.Location) ([]storage.Location, error) {
+	err = g.change(ctx, actor, func(tx storage.Tx, all []storage.Location) (looks, error) {
 		if i := find(all, same(l)); i >= 0 {
 			out = all[i]
 			if conflict == Refresh {
-				return []storage.Location{out}, nil
+				return looks{at: []storage.Location{out}}, nil
 			}
-			return nil, ErrExists
+			return looks{}, ErrExists
 		}
 		if len(all) >= maxRegistered {
-			return nil, invalid("%d locations are registered, and no more can be. Name files with a glob, or let the App discover the repositories", maxRegistered)
+			return looks{}, invalid("%d locations are registered, and no more can be. Name files with a glob, or let the App discover the repositories", maxRegistered)
 		}
 		out = l
 		out.Name = freeName(out, all)
-		return []storage.Location{out}, tx.ReplaceLocations(ctx, sourcePrefix+l.ID, []storage.Location{out})
+		return looks{[]storage.Location{out}, true}, tx.ReplaceLocations(ctx, sourcePrefix+l.ID, []storage.Location{out})
 	})
 	return out, err
 }
@@ -93,13 +95,13 @@ func (g Registry) Create(ctx context.Context, l storage.Location, conflict OnCon
 // entity stay (contract catalog 4.14).
 func (g Registry) Update(ctx context.Context, id string, l storage.Location, actor string) (out storage.Location, err error) {
 	l.ID = id
-	err = g.change(ctx, actor, func(tx storage.Tx, all []storage.Location) ([]storage.Location, error) {
+	err = g.change(ctx, actor, func(tx storage.Tx, all []storage.Location) (looks, error) {
 		i := find(all, func(l storage.Location) bool { return l.ID == id })
 		switch other := find(all, same(l)); {
 		case i < 0:
-			return nil, storage.ErrNotFound
+			return looks{}, storage.ErrNotFound
 		case other >= 0 && other != i:
-			return nil, ErrExists
+			return looks{}, ErrExists
 		}
 		out = l
 		out.Name = all[i].Name
@@ -107,25 +109,32 @@ func (g Registry) Update(ctx context.Context, id string, l storage.Location, act
 			tx.ReplaceLocations(ctx, all[i].Source, nil),
 			tx.ReplaceLocations(ctx, all[i].Source, []storage.Location{out}),
 		)
-		return []storage.Location{out, all[i]}, err
+		return looks{[]storage.Location{out, all[i]}, true}, err
 	})
 	return out, err
 }
 
 // Delete forgets a registered location; what only it brought in goes with it.
 func (g Registry) Delete(ctx context.Context, id, actor string) error {
-	return g.change(ctx, actor, func(tx storage.Tx, all []storage.Location) ([]storage.Location, error) {
+	return g.change(ctx, actor, func(tx storage.Tx, all []storage.Location) (looks, error) {
 		i := find(all, func(l storage.Location) bool { return l.ID == id })
 		if i < 0 {
-			return nil, storage.ErrNotFound
+			return looks{}, storage.ErrNotFound
 		}
-		return all[i : i+1], tx.ReplaceLocations(ctx, all[i].Source, nil)
+		return looks{all[i : i+1], true}, tx.ReplaceLocations(ctx, all[i].Source, nil)
 	})
 }
 
-// change runs fn with what is registered, alone, and asks for a look at the
-// repositories of the locations that it returns.
-func (g Registry) change(ctx context.Context, actor string, fn func(tx storage.Tx, all []storage.Location) ([]storage.Location, error)) error {
+// looks are the locations whose repositories are to be looked at, and whether
+// they changed.
+type looks struct {
+	at      []storage.Location
+	changed bool
+}
+
+// change runs fn with what is registered, alone, and asks for the looks that it
+// returns.
+func (g Registry) change(ctx context.Context, actor string, fn func(tx storage.Tx, all []storage.Location) (looks, error)) error {
 	return g.Store.InTx(ctx, func(ctx context.Context, tx storage.Tx) error {
 		if err := tx.LockCatalog(ctx); err != nil {
 			return err
@@ -138,12 +147,16 @@ func (g Registry) change(ctx context.Context, actor string, fn func(tx storage.T
 		if err != nil {
 			return err
 		}
-		msgs, err := Messages(ctx, tx, look, storage.Cause{Actor: actor})
+		msgs, err := Messages(ctx, tx, look.at, storage.Cause{Actor: actor})
 		if err != nil {
 			return err
 		}
-		_, err = tx.AddMessages(ctx, msgs)
-		return err
+		for _, msg := range msgs {
+			if _, err := event.Ask(ctx, tx, time.Now(), msg, look.changed); err != nil {
+				return err
+			}
+		}
+		return nil
 	})
 }
 

@@ -25,7 +25,7 @@ func (s *Step) Remove(ctx context.Context, ref, uid, actor string) error {
 		switch {
 		case err == nil:
 			cause.Repository = repo.FullName()
-			err = readAgain(ctx, tx, repo, cause)
+			err = s.readAgain(ctx, tx, repo, cause)
 		case isNotFound(err):
 			err = nil // then nobody declares it
 		}
@@ -36,14 +36,14 @@ func (s *Step) Remove(ctx context.Context, ref, uid, actor string) error {
 	})
 }
 
-func readAgain(ctx context.Context, tx storage.Tx, repo storage.Repository, cause storage.Cause) error {
+func (s *Step) readAgain(ctx context.Context, tx storage.Tx, repo storage.Repository, cause storage.Cause) error {
 	req := event.RefreshOf(repo)
 	req.Force = true
 	msg, err := event.RefreshMessage(req, cause)
 	if err != nil {
 		return err
 	}
-	_, err = tx.AddMessages(ctx, []storage.Message{msg})
+	_, err = event.Ask(ctx, tx, s.cfg.Now(), msg, true)
 	return err
 }
 

@@ -173,14 +173,19 @@ func prune(f fixture) {
 
 		tx.do(tx.PutEntities(tx.ctx, []storage.Entity{anEntity("component:default/alive"), anEntity("component:default/dead")}))
 		tx.do(tx.BuryEntities(tx.ctx, []string{"component:default/dead"}, at(time.Second), storage.Cause{}))
+		must(tx.AcquireLease(tx.ctx, "over", "a", at(0), at(time.Second)))
+		must(tx.AcquireLease(tx.ctx, "held", "a", at(0), at(time.Hour)))
 	})
-	// Three final deliveries, the one that was ignored at once, a message and a tombstone.
-	// In slices of at most four rows.
-	for _, want := range []int64{4, 2, 0} {
+	// Three final deliveries, the one that was ignored at once, a message, a tombstone
+	// and a lease. In slices of at most four rows.
+	for _, want := range []int64{4, 3, 0} {
 		f.write(func(tx writes) { same(f, "rows", want, must(tx.Prune(tx.ctx, at(time.Minute), 4))) })
 	}
 	left := guids(get[[]storage.Delivery](f)(f.store.Deliveries(f.Context(), storage.DeliveryFilter{})))
 	same(f, "deliveries", 4, len(left)) // failed, parked, waiting, late
+	f.write(func(tx writes) {
+		same(f, "held", false, must(tx.AcquireLease(tx.ctx, "held", "b", at(time.Minute), at(time.Hour))))
+	})
 	same(f, "parked", 1, len(get[[]storage.Message](f)(f.store.ParkedMessages(f.Context(), 10))))
 	same(f, "pending", 1, len(get[[]storage.Message](f)(f.store.PendingMessages(f.Context(), "t", "pending", at(0)))))
 	same(f, "entities", 1, len(get[[]storage.Entity](f)(f.store.Entities(f.Context(), []string{"component:default/alive"}))))

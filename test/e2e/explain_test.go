@@ -215,6 +215,48 @@ func TestRefreshesAreBounded(t *testing.T) {
 	})
 }
 
+// All the ways to ask for work at a repository share what they cost, and each
+// still does what it says.
+func TestAskingForWorkIsBounded(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, w *harness.World) {
+		create(t, w, "acme/cart", map[string]string{"catalog-info.yaml": component("cart", "x") + "---\n" + component("also", "x"), "more.yaml": component("more", "x"), "last.yaml": component("last", "x")})
+		w.Start().Install("acme")
+		w.Settled()
+		deliveries := explained[callboard.Items[callboard.Delivery]](t, w, "deliveries?state=applied&limit=1")
+		l := register(t, w, "acme/cart/blob/main/none.yaml")
+		w.Settled()
+		w.GitHub.ResetRequests()
+		const times = 40
+		ok := func(method, path, body string) {
+			t.Helper()
+			if status := ask(t, w, method, path, body); status/100 != 2 {
+				t.Fatalf("%s %s: %d", method, path, status)
+			}
+		}
+		for i := range times {
+			ok("POST", "/api/callboard/repositories/acme/cart/refresh?force=true", "")
+			ok("POST", "/api/callboard/deliveries/"+deliveries.Items[0].GUID+"/replay", "")
+			ok("POST", "/api/catalog/refresh", `{"entityRef":"component:default/also"}`)
+			ok("PUT", "/api/catalog/locations/"+l.ID, located(w, fmt.Sprintf("acme/cart/blob/main/%d.yaml", i)))
+			ok("POST", "/api/catalog/locations?onConflict=refresh", located(w, "acme/cart/blob/main/more.yaml"))
+			if e, err := w.Entity("component", "cart"); err == nil {
+				ok("DELETE", "/api/catalog/entities/by-uid/"+e.Metadata["uid"].(string), "")
+			}
+		}
+		ok("PUT", "/api/catalog/locations/"+l.ID, located(w, "acme/cart/blob/main/last.yaml"))
+		w.Settled()
+		total := 0
+		for _, n := range w.GitHub.Requests() {
+			total += n.Total
+		}
+		if total == 0 || total > 3*times {
+			t.Errorf("GitHub was asked %d times: %v", total, w.GitHub.Requests())
+		}
+		expectRefs(t, w, "component:default/cart", "component:default/also", "component:default/more", "component:default/last")
+	})
+}
+
 // eventsOf reads the lines of a stream until one holds the last words. When the
 // stream has begun it calls begun.
 func eventsOf(t *testing.T, w *harness.World, lastID, last string, begun func()) (events []string) {

@@ -186,13 +186,13 @@ func (a *API) Refresh(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	var ids []int64
+	var id int64
 	err = a.store.InTx(r.Context(), func(ctx context.Context, tx storage.Tx) (err error) {
-		ids, err = tx.AddMessages(ctx, []storage.Message{msg})
+		id, err = event.Ask(ctx, tx, a.now(), msg, false)
 		return err
 	})
 	if err != nil {
 		return err
 	}
-	return respond.JSON(w, http.StatusAccepted, Accepted{Status: "accepted", Message: ids[0]})
+	return respond.JSON(w, http.StatusAccepted, Accepted{Status: "accepted", Message: id})
 }

@@ -10,19 +10,12 @@ import (
 	"strings"
 	"time"
 
-	"github.com/google/uuid"
-
 	"github.com/callboard/callboard/handlers/access"
 	"github.com/callboard/callboard/handlers/respond"
 	"github.com/callboard/callboard/pipeline/event"
 	"github.com/callboard/callboard/storage"
 	"github.com/callboard/callboard/storage/entity"
 )
-
-// lookAgain is how often a repository is looked at because somebody asks: the
-// first look is at once, all who ask within that time share the next one. At
-// GitHub's price of a look this is a seventh of an hour's quota.
-const lookAgain = 5 * time.Second
 
 // maxLooks bounds how many repositories one refresh looks at: as far as
 // Backstage goes up (contract catalog 3.11).
@@ -125,7 +118,7 @@ func declaredIn(l storage.Location) (id int64, ok bool) {
 	return id, err == nil
 }
 
-// lookAt asks for a look at a repository, but not more often than lookAgain.
+// lookAt asks for a look at a repository.
 func lookAt(ctx context.Context, tx storage.Tx, repo storage.Repository, cause storage.Cause) error {
 	req := event.RefreshOf(repo)
 	req.Look = true
@@ -134,19 +127,6 @@ func lookAt(ctx context.Context, tx storage.Tx, repo storage.Repository, cause s
 	if err != nil {
 		return err
 	}
-	// Nobody else has this holder, so the lease is free only to the first of a while.
-	now := time.Now()
-	first, err := tx.AcquireLease(ctx, "look:"+msg.Key, uuid.NewString(), now, now.Add(lookAgain))
-	if err != nil {
-		return err
-	}
-	if !first {
-		waiting, err := tx.UndoneMessages(ctx, msg.Topic, msg.Key)
-		if err != nil || slices.ContainsFunc(waiting, func(m storage.Message) bool { return m.Error == "" && m.RunAfter.After(now) }) {
-			return err
-		}
-		msg.RunAfter = now.Add(lookAgain)
-	}
-	_, err = tx.AddMessages(ctx, []storage.Message{msg})
+	_, err = event.Ask(ctx, tx, time.Now(), msg, false)
 	return err
 }
