@@ -108,7 +108,12 @@ func (in *inspection) read(ctx context.Context, here []storage.Location) (more [
 	if in.only != nil {
 		return nil, in.only(ctx, in, c)
 	}
-	if err := c.run(ctx); err != nil {
+	err = c.run(ctx)
+	if bad, ok := errors.AsType[*location.InvalidError](err); ok {
+		in.faults = append(in.faults, "InputError: "+bad.Message)
+		return nil, nil
+	}
+	if err != nil {
 		return nil, fmt.Errorf("read %s at %.7s: %w", repo.FullName(), repo.AppliedSHA, err)
 	}
 	for _, r := range c.changed {

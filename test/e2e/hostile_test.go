@@ -173,3 +173,25 @@ func TestForeignFlood(t *testing.T) {
 		t.Errorf("the flooder's files are %+v, %v", detail.Files, err)
 	}
 }
+
+// A dry run whose globs take too much work is refused, and says why.
+func TestCostlyDryRun(t *testing.T) {
+	w := embedded(t)
+	files := map[string]string{}
+	for i := range 300 {
+		files[fmt.Sprintf("%s%d.txt", strings.Repeat("aaaaaaaaaa/", 20), i)] = "x"
+	}
+	var globs []string
+	for i := range 40 {
+		globs = append(globs, fmt.Sprintf("./**/%s**/%d/**", strings.Repeat("*a*a*/", 600), i))
+	}
+	files["all.yaml"] = location("all", globs...)
+	create(t, w, "acme/one", files)
+	w.Start().Install("acme")
+	w.Settled()
+	var out struct{ Error struct{ Message string } }
+	call(t, w, "POST", "/locations?dryRun=true", located(w, "acme/one/blob/main/all.yaml"), 400, &out)
+	if !strings.Contains(out.Error.Message, "use fewer globs") {
+		t.Errorf("it is told %q", out.Error.Message)
+	}
+}
