@@ -9,7 +9,7 @@ import (
 )
 
 func accessConfig(cfg config.Auth) access.Config {
-	out := access.Config{Open: cfg.Open, AnonymousRead: cfg.AnonymousRead}
+	out := access.Config{Open: cfg.Open, Site: cfg.Site, AnonymousRead: cfg.AnonymousRead}
 	for _, e := range cfg.External {
 		external := access.External{Subject: e.Subject, Token: e.Token.Reveal(), Key: []byte(e.Key.Reveal())}
 		for plugin, limit := range e.Restrictions {
@@ -25,6 +25,9 @@ func accessConfig(cfg config.Auth) access.Config {
 
 // sayAccess tells, at the start, what would surprise.
 func sayAccess(ctx context.Context, log *slog.Logger, cfg config.Auth) {
+	if cfg.Open && cfg.Site == "" {
+		log.WarnContext(ctx, "pages of other sites may change the catalog through a browser that reaches this address, by a name of theirs that leads to it: set backend.baseUrl")
+	}
 	switch {
 	case cfg.Open:
 		log.WarnContext(ctx, "everybody who reaches this address may read the catalog and change it: backend.auth.dangerouslyDisableDefaultAuthPolicy is on")

@@ -2,6 +2,7 @@ package config
 
 import (
 	"encoding/base64"
+	"net/url"
 	"slices"
 	"strings"
 	"unicode"
@@ -14,6 +15,8 @@ type Auth struct {
 	// AnonymousRead is callboard.auth.anonymousRead.
 	AnonymousRead bool
 	External      []ExternalAccess
+	// Site is the host name of backend.baseUrl, "" without one.
+	Site string
 }
 
 // ExternalAccess is an entry of backend.auth.externalAccess, or of the older
@@ -36,12 +39,19 @@ type AccessRestriction struct {
 // legacyKeySubject is who signs with a key of backend.auth.keys (contract platform 1.7).
 const legacyKeySubject = "external:backstage-plugin"
 
-// minToken is the least length of a static token (contract platform 2.11).
-const minToken = 8
+const (
+	// minToken is the least length of a static token (contract platform 2.11).
+	minToken = 8
+	// minKey is the least of a legacy key, in bytes. Whoever has seen one token can
+	// try keys at home, so a key must be longer than what can be tried.
+	minKey = 16
+)
 
-func (c *Config) auth(r, own reader) {
+func (c *Config) auth(backend, own reader) {
 	own.only("anonymousRead")
+	r := backend.at("auth")
 	c.Auth = Auth{
+		Site:          site(backend.at("baseUrl")),
 		Open:          r.at("dangerouslyDisableDefaultAuthPolicy").bool(false),
 		AnonymousRead: own.at("anonymousRead").bool(false),
 	}
@@ -51,6 +61,20 @@ func (c *Config) auth(r, own reader) {
 	for _, entry := range r.at("keys").list() {
 		c.Auth.External = append(c.Auth.External, ExternalAccess{Subject: legacyKeySubject, Key: legacyKey(entry)})
 	}
+}
+
+// site is the host name of a URL.
+func site(r reader) string {
+	s := r.str("")
+	u, err := url.Parse(s)
+	if s != "" && (err != nil || u.Hostname() == "") {
+		r.fault(r.node, "%s must be a URL such as https://portal.acme.test", r.path)
+		return ""
+	}
+	if err != nil {
+		return ""
+	}
+	return u.Hostname()
 }
 
 // externalAccess is strict where Callboard is tolerant elsewhere: a misspelt
@@ -98,8 +122,12 @@ func legacyKey(parent reader) Secret {
 	r, s := parent.at("secret"), solid(parent, "secret")
 	plain := strings.TrimRight(strings.NewReplacer("-", "+", "_", "/").Replace(s), "=")
 	key, err := base64.RawStdEncoding.DecodeString(plain)
-	if s != "" && (err != nil || len(key) == 0) {
+	switch {
+	case s == "":
+	case err != nil || len(key) == 0:
 		r.fault(r.node, "%s must be base64; openssl rand -base64 24 makes one", r.path)
+	case len(key) < minKey:
+		r.fault(r.node, "%s must have at least %d bytes; openssl rand -base64 24 makes one", r.path, minKey)
 	}
 	return Secret(key)
 }

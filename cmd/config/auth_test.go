@@ -12,9 +12,10 @@ func TestAuth(t *testing.T) {
 	t.Parallel()
 	c, err := load(t, map[string]string{"TOKEN": "ci-token-1234"}, `
 backend:
+  baseUrl: https://Portal.acme.test:8443/base
   auth:
     dangerouslyDisableDefaultAuthPolicy: 'on'
-    keys: [{secret: c2VjcmV0}]
+    keys: [{secret: YSBzZWNyZXQgb2Ygb2xkIHRpbWVz}]
     externalAccess:
       - type: static
         options: {token: '${TOKEN}', subject: ci-bot}
@@ -23,28 +24,28 @@ backend:
             permission: [catalog.entity.read, 'catalog.entity.refresh, catalog.location.read']
           - {plugin: callboard, permissionAttribute: {action: read}}
           - plugin: search
-      - {type: legacy, options: {secret: _-8=, subject: old}}
+      - {type: legacy, options: {secret: _-__7__v_-__7__v_-__7w==, subject: old}}
 callboard: {auth: {anonymousRead: yes}}
 `)
 	if err != nil {
 		t.Fatal(err)
 	}
 	want := Auth{
-		Open: true, AnonymousRead: true,
+		Open: true, AnonymousRead: true, Site: "Portal.acme.test",
 		External: []ExternalAccess{
 			{Subject: "ci-bot", Token: "ci-token-1234", Restrictions: map[string]AccessRestriction{
 				"catalog":   {Permissions: []string{"catalog.entity.read", "catalog.entity.refresh", "catalog.location.read"}},
 				"callboard": {Actions: []string{"read"}},
 				"search":    {},
 			}},
-			{Subject: "old", Key: "\xff\xef"},
-			{Subject: legacyKeySubject, Key: "secret"},
+			{Subject: "old", Key: Secret(strings.Repeat("\xff\xef", 8))},
+			{Subject: legacyKeySubject, Key: "a secret of old times"},
 		},
 	}
 	if diff := cmp.Diff(want, c.Auth); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)
 	}
-	if shown := fmt.Sprintf("%v %+v %#v", c, c, c.Auth); strings.Contains(shown, "ci-token") || strings.Contains(shown, "secret\"") {
+	if shown := fmt.Sprintf("%v %+v %#v", c, c, c.Auth); strings.Contains(shown, "ci-token") || strings.Contains(shown, "of old times") {
 		t.Errorf("a token shows: %s", shown)
 	}
 	if closed, err := load(t, nil); err != nil || closed.Auth.Open || closed.Auth.AnonymousRead || closed.Auth.External != nil {
@@ -71,6 +72,9 @@ func TestAuthFaults(t *testing.T) {
 		{"unknown option", external("{type: static, options: {token: ci-token-1234, subject: ci, tokn: x}}"), "options.tokn is not a key of Callboard's"},
 		{"unknown key", static("accessRestriction: []"), "externalAccess[0].accessRestriction is not a key"},
 		{"secret", external("{type: legacy, options: {secret: '%%%', subject: old}}"), "options.secret must be base64"},
+		{"short secret", external("{type: legacy, options: {secret: YQ==, subject: old}}"), "options.secret must have at least 16 bytes"},
+		{"short key", "backend: {auth: {keys: [{secret: MDEyMzQ1Njc4OWFiY2Rl}]}}", "backend.auth.keys[0].secret must have at least 16 bytes"},
+		{"base URL", "backend: {baseUrl: portal}", "backend.baseUrl must be a URL"},
 		{"key", "backend: {auth: {keys: [{}]}}", "backend.auth.keys[0].secret is missing"},
 		{"no restrictions", static("accessRestrictions: []"), "accessRestrictions is empty"},
 		{"unset restrictions", static("accessRestrictions: {$env: NONE}"), "accessRestrictions is empty: NONE is not set"},

@@ -134,7 +134,7 @@ func decode(r reader) *Config {
 	if c.Bus.Kind == "memory" && c.Database.Client == "pg" && c.Bus.RedisURL != "" {
 		own.fault(own.at("redis.url").node, "callboard.redis.url is set but callboard.bus is memory: set callboard.bus: redis")
 	}
-	c.auth(r.at("backend.auth"), own.at("auth"))
+	c.auth(r.at("backend"), own.at("auth"))
 	c.integrations(r)
 	c.catalog(r, catalog)
 	return c
