@@ -311,3 +311,23 @@ func TestNotStartedYet(t *testing.T) {
 		}
 	})
 }
+
+// A ref may be named twice, but a short request gets no gigabytes.
+func TestRepeatedRefs(t *testing.T) {
+	t.Parallel()
+	f := setup(t, component("giant", "g", `,"description":"`+strings.Repeat("x", 4<<20)+`"`), component("small", "s", ""))
+	refs := func(giant, small int) string {
+		list := strings.Repeat(`"component:default/giant",`, giant) + strings.Repeat(`"component:default/small",`, small) + `"component:default/gone"`
+		return `{"entityRefs":[` + list + `],"fields":["metadata.name"]}`
+	}
+	tests := []struct{ giant, small, status int }{{1, 0, 200}, {15, 4000, 200}, {300, 0, 400}, {17, 1, 400}}
+	for _, tt := range tests {
+		w := f.do("POST", "/api/catalog/entities/by-refs", refs(tt.giant, tt.small))
+		if w.Code != tt.status || tt.status == 400 && !strings.Contains(w.Body.String(), "would take more than 64 MiB, name each once") {
+			t.Errorf("%d and %d times: %d %.200s", tt.giant, tt.small, w.Code, w.Body)
+		}
+		if n := strings.Count(w.Body.String(), `"name":"giant"`); tt.status == 200 && n != tt.giant {
+			t.Errorf("%d of %d", n, tt.giant)
+		}
+	}
+}

@@ -191,3 +191,80 @@ func TestActorOfARefresh(t *testing.T) {
 		t.Errorf("the answer lacks %s: %s", want, fmt.Sprintf("%.900s", w.Body))
 	}
 }
+
+// A page whose name was made to lead to our address asks the host that it comes
+// from. Its name gives it away, where ours is known.
+func TestPagesOfForeignNames(t *testing.T) {
+	t.Parallel()
+	f := setup(t, shop()...)
+	tests := []struct {
+		site, host, origin string
+		refused            bool
+	}{
+		{"portal.acme.test", "evil.example", "http://evil.example", true},
+		{"portal.acme.test", "evil.example:7007", "http://evil.example:7007", true},
+		{"Portal.acme.test", "portal.acme.test", "https://portal.acme.test", false},
+		{"portal.acme.test", "portal.acme.test:7007", "http://portal.acme.test:7007", false},
+		{"portal.acme.test", "portal.acme.test", "http://portal.acme.test.evil.example", true},
+		{"portal.acme.test", "portal.acme.test", "null", true},
+		{"portal.acme.test", "portal.acme.test", "http://%zz", true},
+		{"portal.acme.test", "192.0.2.1:7007", "http://192.0.2.1:7007", false},
+		{"portal.acme.test", "[::1]:7007", "http://[::1]:7007", false},
+		{"portal.acme.test", "localhost:7007", "http://localhost:7007", false},
+		{"portal.acme.test", "192.0.2.1:7007", "http://192.0.2.2:7007", true},
+		{"portal.acme.test", "evil.example", "", false}, // no browser
+		{"", "portal.acme.test", "http://portal.acme.test", false},
+		{"", "portal.acme.test", "http://evil.example", true},
+	}
+	for _, tt := range tests {
+		g := f.guarded(access.Config{Open: true, Site: tt.site, External: []access.External{{Subject: "s", Token: "token-all"}}})
+		url := "http://" + tt.host + "/api/catalog/refresh"
+		want := ""
+		if tt.refused {
+			want = "NotAllowedError: Cross-origin request refused"
+		}
+		var header []string
+		if tt.origin != "" {
+			header = []string{"Origin", tt.origin}
+		}
+		if got := g.refusal("POST", url, header...); got != want {
+			t.Errorf("%+v: %q", tt, got)
+		}
+		if got := g.refusal("POST", url, append(header, "Authorization", "Bearer token-all")...); got != "" {
+			t.Errorf("%+v with a token: %q", tt, got)
+		}
+	}
+}
+
+// No cache gives an answer to somebody else, or without asking.
+func TestAnswersAreNotKept(t *testing.T) {
+	t.Parallel()
+	f := setup(t, shop()...)
+	closed := f.guarded(access.Config{})
+	etag := f.get("/api/catalog/entities/by-uid/c-1").Header().Get("ETag")
+	tests := []struct {
+		on           *fixture
+		method, path string
+		header       []string
+		status       int
+	}{
+		{f, "GET", "/api/catalog/entities", nil, 200},
+		{f, "GET", "/api/catalog/entities/by-uid/c-1", nil, 200},
+		{f, "GET", "/api/catalog/entities/by-uid/c-1", []string{"If-None-Match", etag}, 304},
+		{f, "GET", "/api/catalog/entities/by-uid/none", nil, 404},
+		{f, "POST", "/api/catalog/entities/by-refs", nil, 400},
+		{f, "GET", "/api/catalog/nothing", nil, 404},
+		{f, "GET", "/api/callboard/status", nil, 200},
+		{closed, "GET", "/api/catalog/entities", nil, 401},
+	}
+	for _, tt := range tests {
+		w := tt.on.do(tt.method, tt.path, "", tt.header...)
+		if h := w.Header(); w.Code != tt.status || h.Get("Cache-Control") != "private, no-cache" || !strings.Contains(strings.Join(h.Values("Vary"), ","), "Authorization") {
+			t.Errorf("%s %s: %d %v", tt.method, tt.path, w.Code, h)
+		}
+	}
+	stream := f.do("HEAD", "/api/callboard/changes", "", "Accept", "text/event-stream")
+	if got := stream.Header().Get("Cache-Control"); got != "no-store" {
+		t.Errorf("a stream: %q", got)
+	}
+}

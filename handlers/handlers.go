@@ -172,7 +172,7 @@ func New(d Deps) http.Handler {
 		table   = routes(d)
 		ownLine []string // patterns of handlers that log for themselves
 	)
-	guard := guard{access.New(d.Access), d.Log}
+	guard := guard{access.New(d.Access), d.Access.Site, d.Log}
 	limit, limitLarge := middleware.LimitBody(maxBody, bodyWait), middleware.LimitBody(maxQuery, bodyWait)
 	for _, r := range table {
 		h := r.handler

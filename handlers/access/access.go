@@ -37,6 +37,8 @@ type Permission struct {
 type Config struct {
 	// Open is backend.auth.dangerouslyDisableDefaultAuthPolicy: no credential is needed.
 	Open bool
+	// Site is the host name that the portal is reached by, "" where nobody said.
+	Site string
 	// AnonymousRead is callboard.auth.anonymousRead: none is needed to read.
 	AnonymousRead bool
 	// External is backend.auth.externalAccess, in its order.

@@ -11,6 +11,10 @@ import (
 // catalog 4.10).
 const maxRefs = 5000
 
+// maxRepeated bounds what an answer holds again and again, in bytes: a ref may
+// be named twice, and a short request for one giant could ask for gigabytes.
+const maxRepeated = 64 << 20
+
 var byRefsParams = known{"filter": list, minCommit: text}
 
 // EntitiesByRefs is POST /entities/by-refs: as many answers as refs, in their
@@ -57,12 +61,34 @@ func (a *API) EntitiesByRefs(w http.ResponseWriter, r *http.Request) error {
 	}); err != nil {
 		return err
 	}
+	if repeats(found) {
+		return respond.Input("The entities that entityRefs names more than once would take more than %d MiB, name each once", maxRepeated>>20)
+	}
 	return respond.Stream(w, r, `{"items":[`, `]}`, len(found), func(dst []byte, i int) []byte {
 		if found[i] == nil {
 			return append(dst, "null"...)
 		}
 		return found[i].AppendJSON(dst, fields)
 	})
+}
+
+// repeats says that entities beyond their first time take more than maxRepeated.
+func repeats(found []*view.Entity) bool {
+	times := map[*view.Entity]int{}
+	for _, e := range found {
+		times[e]++
+	}
+	delete(times, nil)
+	total := 0
+	for e, n := range times {
+		if n == 1 {
+			continue
+		}
+		if total += (n - 1) * len(e.JSON()); total > maxRepeated {
+			return true
+		}
+	}
+	return false
 }
 
 // both joins filters of which each may be nil, which matches everything.
