@@ -105,7 +105,10 @@ func (d *demo) run(ctx context.Context, once bool) error {
 		<-ended //nolint:errcheck // it was told to end as well
 		return nil
 	case err := <-ended:
-		return fmt.Errorf("callboard ended: %w", err)
+		if err != nil {
+			return fmt.Errorf("callboard ended: %w", err)
+		}
+		return nil // Ctrl-C reaches it as soon as us
 	}
 }
 
