@@ -14,8 +14,10 @@ import (
 const (
 	// pollEvery is how late the view may be when nobody wakes it, by default.
 	pollEvery = time.Second
-	// feedBatch is how many changes are read, and applied, at once.
+	// feedBatch is how many changes are read, and applied, at once; more only
+	// where one transaction made more, and then maxBatch at most.
 	feedBatch = 1000
+	maxBatch  = 100 * feedBatch
 )
 
 // Log keys, as in pipeline/event, which storage must not import.
@@ -84,7 +86,7 @@ func (v *View) Len() (n int) {
 // again, and applying them twice is harmless.
 func (v *View) catchUp(ctx context.Context) error {
 	for {
-		changes, err := v.store.Changes(ctx, v.Revision(), feedBatch)
+		changes, err := v.changes(ctx)
 		if err != nil {
 			return fmt.Errorf("read changes after %d: %w", v.Revision(), err)
 		}
@@ -108,4 +110,23 @@ func (v *View) catchUp(ctx context.Context) error {
 		gone := slices.DeleteFunc(refs, func(ref string) bool { return put[ref] })
 		v.Apply(ctx, Batch{Put: living, Remove: gone, Revision: changes[len(changes)-1].Revision})
 	}
+}
+
+// changes reads the next of the feed, without tearing what one transaction made:
+// that has one cause and one time.
+func (v *View) changes(ctx context.Context) ([]storage.Change, error) {
+	changes, err := v.store.Changes(ctx, v.Revision(), feedBatch)
+	for err == nil && len(changes)%feedBatch == 0 && len(changes) > 0 && len(changes) < maxBatch {
+		last := changes[len(changes)-1]
+		first := slices.IndexFunc(changes, func(c storage.Change) bool { return c.Cause == last.Cause && c.At.Equal(last.At) })
+		if first > 0 {
+			return changes[:first], nil // the rest comes next time, with what follows it
+		}
+		var more []storage.Change
+		if more, err = v.store.Changes(ctx, last.Revision, feedBatch); len(more) == 0 {
+			break
+		}
+		changes = append(changes, more...)
+	}
+	return changes, err
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -212,4 +213,29 @@ func TestReadersSeeWholeBatches(t *testing.T) {
 	}
 	close(stop)
 	readers.Wait()
+}
+
+// What one transaction changed is shown as a whole, however much it is.
+func TestTransactionsAreNotTorn(t *testing.T) {
+	t.Parallel()
+	store := openStore(t)
+	v := view.New(store, quiet())
+	start(t, v)
+	many := func(name string, n int) (all []storage.Entity) {
+		for i := range n {
+			all = append(all, component(fmt.Sprintf("%s-%d", name, i), fmt.Sprintf("%s-%d", name, i), ""))
+		}
+		return all
+	}
+	write(t, store, many("small", 600))
+	write(t, store, many("across", 900)) // beyond what is read at once
+	write(t, store, many("large", 2500)) // more than is read at once
+	last := write(t, store, many("end", 1))
+	wholes := []int{600, 1500, 4000, 4001}
+	for i, revision := range []int64{1, 601, 1501, last} {
+		wait(t, v, revision)
+		if n := v.Len(); !slices.Contains(wholes[i:], n) {
+			t.Errorf("from revision %d on there are %d entities, want one of %v", revision, n, wholes[i:])
+		}
+	}
 }

@@ -28,24 +28,53 @@ const maxOrders = 16
 // get; the writer, who is alone, calls the others.
 type orders struct {
 	mu   sync.Mutex
-	made map[string]*sorted // by lower-case field
-	age  []string           // the oldest first
+	made map[string]*madeOrder // by lower-case field
+	used []string              // the one not asked for longest is first
+}
+
+// madeOrder is an order that is made once, by the first who asks. Others wait for it
+// only if they want the same.
+type madeOrder struct {
+	once  sync.Once
+	order *sorted
 }
 
 // get finds an order, or makes and keeps it.
 func (o *orders) get(field string, sort func() *sorted) *sorted {
+	k := o.find(field)
+	k.once.Do(func() { k.order = sort() })
+	return k.order
+}
+
+// find makes room for an order that is not there, in place of the one that was
+// not asked for longest.
+func (o *orders) find(field string) *madeOrder {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if found := o.made[field]; found != nil {
-		return found
+	k := o.made[field]
+	switch {
+	case k != nil:
+		i := slices.Index(o.used, field)
+		o.used = slices.Delete(o.used, i, i+1)
+	case len(o.used) == maxOrders:
+		delete(o.made, o.used[0])
+		o.used = slices.Delete(o.used, 0, 1)
 	}
-	if len(o.age) == maxOrders {
-		delete(o.made, o.age[0])
-		o.age = slices.Delete(o.age, 0, 1)
+	if k == nil {
+		k = &madeOrder{}
+		o.made[field] = k
 	}
-	o.made[field] = sort()
-	o.age = append(o.age, field)
-	return o.made[field]
+	o.used = append(o.used, field)
+	return k
+}
+
+// kept is an order that the writer must keep, nil if there is none. Nobody is
+// making one meanwhile: readers are not there when the writer is.
+func (o *orders) kept(field []byte) *sorted {
+	if k := o.made[string(field)]; k != nil {
+		return k.order
+	}
+	return nil
 }
 
 // sorted is one order of entities, kept from batch to batch: finding a place
@@ -277,7 +306,7 @@ func (s *Snapshot) uid(id uint32) string {
 func (s *Snapshot) eachOrder(fn func(o *sorted)) {
 	fn(s.refs)
 	fn(s.uids)
-	for _, o := range s.orders.made {
-		fn(o)
+	for _, k := range s.orders.made {
+		fn(k.order)
 	}
 }

@@ -41,7 +41,7 @@ func newSnapshot() *Snapshot {
 		all:      roaring.New(),
 		refs:     newSorted(),
 		uids:     newSorted(),
-		orders:   orders{made: make(map[string]*sorted)},
+		orders:   orders{made: make(map[string]*madeOrder)},
 	}
 	s.graph = newGraph(s.edgeChanged)
 	return s
@@ -121,7 +121,7 @@ func (s *Snapshot) enter(n *node, e *Entity) {
 // add puts an entity under a row.
 func (s *Snapshot) add(id uint32, r row) {
 	s.index.add(id, r)
-	if o := s.orders.made[string(r.key)]; o != nil && !r.null {
+	if o := s.orders.kept(r.key); o != nil && !r.null {
 		o.add(id, r.value)
 	}
 }
@@ -158,7 +158,7 @@ func (s *Snapshot) unindex(e *Entity) {
 	}
 	s.rows.walk(&s.doc, e.uid, func(r row) {
 		s.index.remove(e.id, r)
-		if o := s.orders.made[string(r.key)]; o != nil && !r.null {
+		if o := s.orders.kept(r.key); o != nil && !r.null {
 			o.remove(e.id, r.value)
 		}
 	})
@@ -171,7 +171,7 @@ func (s *Snapshot) edgeChanged(n *node, e edge, added bool) {
 		return
 	}
 	s.soil(n)
-	o := s.orders.made[string(e.typ.key)]
+	o := s.orders.kept(e.typ.key)
 	if o != nil {
 		o.touch(n.id, s.uid(n.id))
 	}

@@ -2,6 +2,7 @@ package view
 
 import (
 	"bytes"
+	"slices"
 	"strings"
 
 	"github.com/RoaringBitmap/roaring/v2"
@@ -47,6 +48,7 @@ func (ix *index) text(f *field) []byte {
 	for value := range f.values.all() {
 		f.text.add(fold(value))
 	}
+	ix.searched = slices.DeleteFunc(ix.searched, func(other *field) bool { return other == f || !other.text.made() })
 	if len(ix.searched) == maxTexts {
 		ix.searched[0].text = text{}
 		ix.searched = append(ix.searched[:0], ix.searched[1:]...)
