@@ -55,8 +55,8 @@ type health struct {
 }
 
 // Liveness is GET /.backstage/health/v1/liveness: the process answers.
-func (a *API) Liveness(w http.ResponseWriter, _ *http.Request) error {
-	return respond.JSON(w, http.StatusOK, health{Status: "ok"})
+func (a *API) Liveness(w http.ResponseWriter, r *http.Request) error {
+	return respond.JSON(w, r, http.StatusOK, health{Status: "ok"})
 }
 
 // Readiness is GET /.backstage/health/v1/readiness: the catalog is loaded and
@@ -65,15 +65,15 @@ func (a *API) Readiness(w http.ResponseWriter, r *http.Request) error {
 	select {
 	case <-a.view.Ready():
 	default:
-		return respond.JSON(w, http.StatusServiceUnavailable, health{"error", "the catalog is not loaded yet"})
+		return respond.JSON(w, r, http.StatusServiceUnavailable, health{"error", "the catalog is not loaded yet"})
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), pingLimit)
 	defer cancel()
 	if err := a.store.Ping(ctx); err != nil {
 		a.log.WarnContext(r.Context(), "database does not answer", slog.Any(event.LogError, err))
-		return respond.JSON(w, http.StatusServiceUnavailable, health{"error", "the database does not answer"})
+		return respond.JSON(w, r, http.StatusServiceUnavailable, health{"error", "the database does not answer"})
 	}
-	return respond.JSON(w, http.StatusOK, health{Status: "ok"})
+	return respond.JSON(w, r, http.StatusOK, health{Status: "ok"})
 }
 
 // Metrics is GET /metrics, in Prometheus' text format.

@@ -105,7 +105,7 @@ func (a Adapter) Fail(w http.ResponseWriter, r *http.Request, err error) {
 	for _, name := range []string{"ETag", "Content-Encoding", "Content-Length", "Link"} {
 		h.Del(name)
 	}
-	_ = JSON(w, status, body) // strings and numbers: it cannot fail
+	_ = JSON(w, r, status, body) // strings and numbers: it cannot fail
 }
 
 // classify finds status and wording. What is not in the table is our failure:

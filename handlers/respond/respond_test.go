@@ -91,10 +91,37 @@ func TestTooLarge(t *testing.T) {
 	}
 }
 
+// What is computed has the ETag of its bytes, unless it is no good answer to a
+// read or has one already.
+func TestComputedAnswersHaveAnETag(t *testing.T) {
+	t.Parallel()
+	get := func(method, ifNoneMatch string, status int, v any) *httptest.ResponseRecorder {
+		r := httptest.NewRequest(method, "/", nil)
+		r.Header.Set("If-None-Match", ifNoneMatch)
+		return serve(t, io.Discard, r, func(w http.ResponseWriter, r *http.Request) error { return respond.JSON(w, r, status, v) })
+	}
+	first := get("GET", "", 200, "a")
+	etag := first.Header().Get("ETag")
+	if !strings.HasPrefix(etag, `W/"`) || first.Body.String() != `"a"` {
+		t.Fatalf("%v %s", first.Header(), first.Body)
+	}
+	if again := get("GET", etag, 200, "a"); again.Code != 304 || again.Body.Len() != 0 || again.Header().Get("ETag") != etag {
+		t.Errorf("%d %s %v", again.Code, again.Body, again.Header())
+	}
+	if other := get("GET", etag, 200, "b"); other.Code != 200 {
+		t.Errorf("another answer is %d", other.Code)
+	}
+	for _, w := range []*httptest.ResponseRecorder{get("POST", etag, 200, "a"), get("GET", etag, 201, "a")} {
+		if w.Code == 304 || w.Header().Get("ETag") != "" {
+			t.Errorf("%d %v", w.Code, w.Header())
+		}
+	}
+}
+
 func TestUnencodableIsAnError(t *testing.T) {
 	t.Parallel()
-	w := serve(t, io.Discard, httptest.NewRequest("GET", "/", nil), func(w http.ResponseWriter, _ *http.Request) error {
-		return respond.JSON(w, 200, func() {})
+	w := serve(t, io.Discard, httptest.NewRequest("GET", "/", nil), func(w http.ResponseWriter, r *http.Request) error {
+		return respond.JSON(w, r, 200, func() {})
 	})
 	if w.Code != 500 {
 		t.Errorf("%d", w.Code)
@@ -204,7 +231,7 @@ func TestUnchanged(t *testing.T) {
 				w.WriteHeader(http.StatusNotModified)
 				return nil
 			}
-			return respond.JSON(w, 200, 1)
+			return respond.JSON(w, r, 200, 1)
 		})
 		if w.Code != tt.want {
 			t.Errorf("%s with %q: %d", tt.method, tt.ifNoneMatch, w.Code)

@@ -350,6 +350,8 @@ func TestUnprocessedEntities(t *testing.T) {
 				EntityRef   string                     `json:"entity_ref"`
 				Unprocessed harness.Entity             `json:"unprocessed_entity"`
 				Errors      []struct{ Message string } `json:"errors"`
+				LocationKey string                     `json:"location_key"`
+				Discovered  time.Time                  `json:"last_discovery_at"`
 			}
 		}
 		get := func(path string) (out list) {
@@ -367,9 +369,25 @@ func TestUnprocessedEntities(t *testing.T) {
 			pending.Entities[0].Unprocessed.Metadata["name"] != "never" {
 			t.Errorf("pending: %+v", pending)
 		}
+		if key := pending.Entities[0].LocationKey; key != "url:"+w.GitHub.URL()+"/acme/cart/tree/main/catalog-info.yaml" || pending.Entities[0].Discovered.IsZero() {
+			t.Errorf("found at %s: %+v", key, pending)
+		}
 		if none := get("pending?owner=user:jane"); none.Entities == nil || len(none.Entities) != 0 {
 			t.Errorf("of somebody else: %+v", none)
 		}
+		// Of what nobody could read, the location that names it is known.
+		target := w.GitHub.URL() + "/acme/nowhere/blob/main/catalog-info.yaml"
+		if status := ask(t, w, "POST", "/api/catalog/locations", `{"type":"url","target":"`+target+`"}`); status != http.StatusCreated {
+			t.Fatalf("register: %d", status)
+		}
+		w.Eventually("told", func() error {
+			for _, e := range get("pending").Entities {
+				if e.LocationKey == "url:"+target && !e.Discovered.IsZero() {
+					return nil
+				}
+			}
+			return fmt.Errorf("%+v", get("pending"))
+		})
 		for _, id := range []string{pending.Entities[0].EntityID, failed.Entities[0].EntityID, "unknown", "!"} {
 			if status := ask(t, w, "DELETE", "/api/catalog/entities/unprocessed/delete/"+id, ""); status != http.StatusNoContent {
 				t.Errorf("delete %s: %d", id, status)

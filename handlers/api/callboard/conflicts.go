@@ -57,7 +57,7 @@ func (a *API) Conflicts(w http.ResponseWriter, r *http.Request) error {
 	if out.Items, err = a.conflicts(r.Context(), found); err != nil {
 		return err
 	}
-	return respond.JSON(w, http.StatusOK, out)
+	return respond.JSON(w, r, http.StatusOK, out)
 }
 
 func (a *API) conflicts(ctx context.Context, found []storage.Conflict) ([]Conflict, error) {

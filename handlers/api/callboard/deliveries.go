@@ -94,7 +94,7 @@ func (a *API) Deliveries(w http.ResponseWriter, r *http.Request) error {
 	for _, d := range list {
 		out = append(out, newDelivery(d))
 	}
-	return respond.JSON(w, http.StatusOK, items(out))
+	return respond.JSON(w, r, http.StatusOK, items(out))
 }
 
 // Delivery is GET deliveries/{guid}?payload=true.
@@ -122,7 +122,7 @@ func (a *API) Delivery(w http.ResponseWriter, r *http.Request) error {
 	default:
 		out.PayloadText = string(d.Payload)
 	}
-	return respond.JSON(w, http.StatusOK, out)
+	return respond.JSON(w, r, http.StatusOK, out)
 }
 
 func noDelivery(guid string) error { return respond.NotFound("No delivery with GUID %s", guid) }
@@ -149,5 +149,5 @@ func (a *API) Replay(w http.ResponseWriter, r *http.Request) error {
 	case err != nil:
 		return err
 	}
-	return respond.JSON(w, http.StatusAccepted, Accepted{Status: "accepted"})
+	return respond.JSON(w, r, http.StatusAccepted, Accepted{Status: "accepted"})
 }

@@ -77,7 +77,7 @@ func (a *API) Diagnostics(w http.ResponseWriter, r *http.Request) error {
 		}
 		out.Totals = total(counts, orphans)
 	}
-	return respond.JSON(w, http.StatusOK, out)
+	return respond.JSON(w, r, http.StatusOK, out)
 }
 
 // ruleOtherBranch is told of locations that name a branch that is not read.

@@ -101,7 +101,7 @@ func (a *API) Changes(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return respond.JSON(w, http.StatusOK, out)
+	return respond.JSON(w, r, http.StatusOK, out)
 }
 
 // readRevision reads a revision, 0 without one.

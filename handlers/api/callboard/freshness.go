@@ -48,7 +48,7 @@ func (a *API) Freshness(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return respond.JSON(w, http.StatusOK, out)
+	return respond.JSON(w, r, http.StatusOK, out)
 }
 
 func (a *API) freshness(ctx context.Context, q url.Values, f storage.RepositoryFilter, behind bool, limit int) (Page[Repository], error) {

@@ -62,7 +62,7 @@ func (a *API) History(w http.ResponseWriter, r *http.Request) error {
 		}
 		out.Source = &claim
 	}
-	return respond.JSON(w, http.StatusOK, out)
+	return respond.JSON(w, r, http.StatusOK, out)
 }
 
 func newChange(c storage.Change) Change {

@@ -107,7 +107,7 @@ func (a *API) Repositories(w http.ResponseWriter, r *http.Request) error {
 	for _, repo := range list {
 		out = append(out, newRepository(repo, a.now()))
 	}
-	return respond.JSON(w, http.StatusOK, items(out))
+	return respond.JSON(w, r, http.StatusOK, items(out))
 }
 
 // repository finds the one that a path names.
@@ -159,7 +159,7 @@ func (a *API) Repository(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return respond.JSON(w, http.StatusOK, detail)
+	return respond.JSON(w, r, http.StatusOK, detail)
 }
 
 // Refresh is POST repositories/{owner}/{name}/refresh?host=&force=: 202, and the
@@ -194,5 +194,5 @@ func (a *API) Refresh(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return respond.JSON(w, http.StatusAccepted, Accepted{Status: "accepted", Message: id})
+	return respond.JSON(w, r, http.StatusAccepted, Accepted{Status: "accepted", Message: id})
 }

@@ -24,5 +24,5 @@ func (a *API) Settings(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return respond.JSON(w, http.StatusOK, a.settings(q.Get("host"), q.Get("owner")))
+	return respond.JSON(w, r, http.StatusOK, a.settings(q.Get("host"), q.Get("owner")))
 }

@@ -56,7 +56,7 @@ func (a *API) Source(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return respond.JSON(w, http.StatusOK, out)
+	return respond.JSON(w, r, http.StatusOK, out)
 }
 
 func (a *API) source(ctx context.Context, e storage.Entity) (Source, error) {

@@ -71,5 +71,5 @@ func (a *API) Status(w http.ResponseWriter, r *http.Request) error {
 			out.Kinds[k.Value] = k.Count
 		}
 	})
-	return respond.JSON(w, http.StatusOK, out)
+	return respond.JSON(w, r, http.StatusOK, out)
 }

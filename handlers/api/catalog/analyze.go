@@ -68,7 +68,7 @@ func (a *Locations) Analyze(w http.ResponseWriter, r *http.Request) error {
 	}
 	known := slices.ContainsFunc(a.Hosts, func(h string) bool { return strings.EqualFold(h, host) })
 	if !known || name == "" {
-		return respond.JSON(w, http.StatusOK, analysis{Existing: []existing{}, Generate: []generated{propose("", lastSegment(url))}})
+		return respond.JSON(w, r, http.StatusOK, analysis{Existing: []existing{}, Generate: []generated{propose("", lastSegment(url))}})
 	}
 	out := analysis{Existing: []existing{}, Generate: []generated{}}
 	err = a.inspect(w, r, func(ctx context.Context, turn func() error) error {
@@ -90,7 +90,7 @@ func (a *Locations) Analyze(w http.ResponseWriter, r *http.Request) error {
 	if len(out.Existing) == 0 {
 		out.Generate = append(out.Generate, propose(owner, name))
 	}
-	return respond.JSON(w, http.StatusOK, out)
+	return respond.JSON(w, r, http.StatusOK, out)
 }
 
 func readAnalysis(r *http.Request) (url, filename string, err error) {

@@ -58,7 +58,7 @@ func (a *API) EntityAncestry(w http.ResponseWriter, r *http.Request) error {
 	if len(served) == 0 || served[0] == nil {
 		return respond.NotFound("No such entity %s", ref)
 	}
-	return respond.JSON(w, http.StatusOK, familyOf(ref, line, served))
+	return respond.JSON(w, r, http.StatusOK, familyOf(ref, line, served))
 }
 
 type family struct {

@@ -26,10 +26,11 @@ func NewRemoval(api *API, remover Remover) Removal { return Removal{api, remover
 // DeleteEntity is DELETE /entities/by-uid/{uid} (contract catalog 4.13): 204,
 // whether there was one or not.
 func (d Removal) DeleteEntity(w http.ResponseWriter, r *http.Request) error {
-	if _, err := readParams(r, nil); err != nil {
+	p, err := readParams(r, nil)
+	if err != nil {
 		return err
 	}
-	if err := d.api.started(r.Context()); err != nil {
+	if err := d.api.await(w, r, p); err != nil {
 		return err
 	}
 	if err := d.remove(r, r.PathValue("uid")); err != nil {
@@ -40,10 +41,18 @@ func (d Removal) DeleteEntity(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (d Removal) remove(r *http.Request, uid string) error {
-	var found *view.Entity
-	d.api.view.Read(func(s *view.Snapshot) { found = s.ByUID(uid) })
-	if found == nil {
-		return nil
+	find := func() (found *view.Entity) {
+		d.api.view.Read(func(s *view.Snapshot) { found = s.ByUID(uid) })
+		return found
+	}
+	found := find()
+	if found == nil { // or this replica is behind
+		if err := d.api.shown(r.Context()); err != nil {
+			return err
+		}
+		if found = find(); found == nil {
+			return nil
+		}
 	}
 	if err := d.remover.Remove(r.Context(), found.Ref(), found.UID(), access.Actor(r.Context())); err != nil {
 		return err

@@ -125,7 +125,7 @@ func (a *Locations) dryRun(w http.ResponseWriter, r *http.Request, l storage.Loc
 	if err != nil {
 		return err
 	}
-	return respond.JSON(w, http.StatusCreated, created{Location: newLocation(l), Entities: entities, Exists: &exists})
+	return respond.JSON(w, r, http.StatusCreated, created{Location: newLocation(l), Entities: entities, Exists: &exists})
 }
 
 // asInput gives the words of a location.InvalidError.

@@ -74,5 +74,5 @@ func (a *API) facets(w http.ResponseWriter, r *http.Request, p params, names []s
 	if done || err != nil {
 		return err
 	}
-	return respond.JSON(w, http.StatusOK, map[string]any{"facets": facets})
+	return respond.JSON(w, r, http.StatusOK, map[string]any{"facets": facets})
 }

@@ -65,7 +65,7 @@ func (a *Locations) Query(w http.ResponseWriter, r *http.Request) error {
 		out.PageInfo.NextCursor = c.String()
 	}
 	out.Items, out.TotalItems = page, len(found)
-	return respond.JSON(w, http.StatusOK, out)
+	return respond.JSON(w, r, http.StatusOK, out)
 }
 
 // String is the form that clients get.

@@ -79,7 +79,7 @@ func (a *Locations) List(w http.ResponseWriter, r *http.Request) error {
 	for i, l := range all {
 		out[i] = item{newLocation(l)}
 	}
-	return respond.JSON(w, http.StatusOK, out)
+	return respond.JSON(w, r, http.StatusOK, out)
 }
 
 // Get is GET /locations/{id}.
@@ -91,7 +91,7 @@ func (a *Locations) Get(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return a.shown(r, l, err)
 	}
-	return respond.JSON(w, http.StatusOK, newLocation(l))
+	return respond.JSON(w, r, http.StatusOK, newLocation(l))
 }
 
 // created is the answer of a registration.
@@ -134,7 +134,7 @@ func (a *Locations) Create(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return a.shown(r, l, err)
 	}
-	return respond.JSON(w, http.StatusCreated, created{Location: newLocation(out), Entities: []json.RawMessage{}})
+	return respond.JSON(w, r, http.StatusCreated, created{Location: newLocation(out), Entities: []json.RawMessage{}})
 }
 
 // truthy are the spellings that Backstage takes for a yes.
@@ -160,7 +160,7 @@ func (a *Locations) Update(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return a.shown(r, given, err)
 	}
-	return respond.JSON(w, http.StatusOK, newLocation(l))
+	return respond.JSON(w, r, http.StatusOK, newLocation(l))
 }
 
 // Delete is DELETE /locations/{id}.
@@ -204,7 +204,7 @@ func (a *Locations) ByEntity(w http.ResponseWriter, r *http.Request) error {
 	}
 	for _, l := range all {
 		if l.Type == typ && l.Target == target {
-			return respond.JSON(w, http.StatusOK, newLocation(l))
+			return respond.JSON(w, r, http.StatusOK, newLocation(l))
 		}
 	}
 	return respond.NotFound("Found no location with type %s and target %s", typ, target)

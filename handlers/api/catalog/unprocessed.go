@@ -65,7 +65,7 @@ func (a *API) Unprocessed(list string) respond.Func {
 		if err != nil {
 			return err
 		}
-		return respond.JSON(w, http.StatusOK, unprocessed{Type: list, Entities: rows})
+		return respond.JSON(w, r, http.StatusOK, unprocessed{Type: list, Entities: rows})
 	}
 }
 
@@ -110,6 +110,11 @@ func (a *API) refused(ctx context.Context, f storage.DiagnosticFilter, neverGood
 		if err != nil {
 			return nil, err
 		}
+		if row.LocationKey == "" {
+			if row.LocationKey, err = a.rootOf(ctx, d); err != nil {
+				return nil, err
+			}
+		}
 		if i >= 0 {
 			row.EntityID, row.Unprocessed = served[i].UID, served[i].JSON
 		}
@@ -119,6 +124,9 @@ func (a *API) refused(ctx context.Context, f storage.DiagnosticFilter, neverGood
 	return rows, nil
 }
 
+// ruleOtherBranch is told of locations that name a branch that is not read.
+const ruleOtherBranch = "other-branch"
+
 func errorOf(d storage.FileDiagnostic) *entity.Error {
 	message := d.Message
 	if d.Line > 0 {
@@ -127,11 +135,30 @@ func errorOf(d storage.FileDiagnostic) *entity.Error {
 	return &entity.Error{Name: "InputError", Message: message}
 }
 
+// rootOf is the location that a file came in by: of a file that nobody has read
+// there is no address of its own.
+func (a *API) rootOf(ctx context.Context, d storage.FileDiagnostic) (string, error) {
+	files, err := a.store.Files(ctx, d.RepositoryID)
+	if err != nil {
+		return "", err
+	}
+	for _, f := range files {
+		if f.Path == d.Path {
+			return f.Origin, nil
+		}
+	}
+	return "", nil
+}
+
 func newRefreshState(d storage.FileDiagnostic, repo storage.Repository) (row refreshState, err error) {
 	row = refreshState{
 		EntityID: documentID(d), EntityRef: d.Ref, Errors: []*entity.Error{errorOf(d)},
 		NextUpdateAt: repo.VerifiedAt.UTC(), LastDiscoveryAt: repo.AppliedAt.UTC(),
-		LocationKey: fmt.Sprintf("url:%s/tree/%s/%s", repo.HTMLURL, repo.DefaultBranch, d.Path),
+	}
+	if repo.AppliedAt.IsZero() { // never read
+		row.NextUpdateAt, row.LastDiscoveryAt = repo.ErrorAt.UTC(), repo.ErrorAt.UTC()
+	} else if d.Rule != ruleOtherBranch {
+		row.LocationKey = fmt.Sprintf("url:%s/tree/%s/%s", repo.HTMLURL, repo.DefaultBranch, d.Path)
 	}
 	// The plugin's page shows kind, namespace and name, and breaks without metadata.
 	var doc struct {

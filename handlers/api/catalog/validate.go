@@ -44,7 +44,7 @@ func (a *Locations) Validate(w http.ResponseWriter, r *http.Request) error {
 	case err != nil:
 		return err
 	case len(errs) > 0:
-		return respond.JSON(w, http.StatusBadRequest, map[string][]*entity.Error{"errors": errs})
+		return respond.JSON(w, r, http.StatusBadRequest, map[string][]*entity.Error{"errors": errs})
 	}
 	w.WriteHeader(http.StatusOK)
 	return nil

@@ -89,9 +89,13 @@ func (a *API) await(w http.ResponseWriter, r *http.Request, p params) error {
 	case !errors.Is(err, context.DeadlineExceeded):
 		return err
 	}
+	revision := a.view.Revision()
+	if want.commit == "" && revision >= want.revision {
+		return nil // in this very moment
+	}
 	w.Header().Set("Retry-After", "1")
-	w.Header().Set(RevisionHeader, strconv.FormatInt(a.view.Revision(), 10))
-	return want.missed(a.view.Revision(), state)
+	w.Header().Set(RevisionHeader, strconv.FormatInt(revision, 10))
+	return want.missed(revision, state)
 }
 
 func (want wanted) missed(revision int64, state string) error {
