@@ -27,7 +27,12 @@ func TestDeleteOnAReplicaThatIsBehind(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() { ended <- behind.Run(ctx) }()
-	t.Cleanup(func() { cancel(); <-ended })
+	t.Cleanup(func() {
+		cancel()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	})
 	<-behind.Ready()
 	var gone removed
 	deps := f.deps
