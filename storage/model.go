@@ -127,10 +127,13 @@ const (
 // so a rename or transfer only changes columns. It is negative, and made of the
 // name, while a location names the repository and GitHub does not show it.
 type Repository struct {
-	ID             int64
-	Host           string
-	Owner          string
-	Name           string
+	ID    int64
+	Host  string
+	Owner string
+	Name  string
+	// Former are the names that it had before and locations still name, as
+	// owner/name in lower case: GitHub leads from them to it.
+	Former         []string
 	DefaultBranch  string
 	HTMLURL        string
 	Visibility     string
@@ -211,6 +214,9 @@ type File struct {
 	Status      FileStatus
 	Diagnostics []entity.Diagnostic
 	Documents   int
+	// Errors are those that no entity of the file can show: the generated
+	// Locations that lead to the file do.
+	Errors []entity.StatusItem
 }
 
 // Root is a location that a file is named by.

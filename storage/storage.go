@@ -65,8 +65,12 @@ type Reader interface {
 	MessageBacklog(ctx context.Context) (n int, oldest time.Time, err error)
 
 	Repository(ctx context.Context, id int64) (Repository, error)
-	// RepositoryByName compares case-insensitively and prefers active ones.
+	// RepositoryByName is the first of RepositoriesNamed.
 	RepositoryByName(ctx context.Context, host, owner, name string) (Repository, error)
+	// RepositoriesNamed are all that have the name or had it, in any case: active
+	// ones, unreachable ones, those that had it (Former), removed ones, the
+	// newest of each first.
+	RepositoriesNamed(ctx context.Context, host, owner, name string) ([]Repository, error)
 	// RepositoryByCommit finds one whose AppliedSHA this is.
 	RepositoryByCommit(ctx context.Context, sha string) (Repository, error)
 	// Repositories lists all, by host, owner, name.

@@ -91,7 +91,8 @@ CREATE TABLE files (
 	status TEXT NOT NULL,
 	diagnostics TEXT NOT NULL,
 	documents INTEGER NOT NULL,
-	roots TEXT DEFAULT ''::text NOT NULL
+	roots TEXT DEFAULT ''::text NOT NULL,
+	errors TEXT DEFAULT ''::text NOT NULL
 );
 CREATE TABLE leases (
 	name TEXT COLLATE "C" NOT NULL,
@@ -153,7 +154,8 @@ CREATE TABLE repositories (
 	error TEXT NOT NULL,
 	error_at BIGINT NOT NULL,
 	version BIGINT NOT NULL,
-	verified_at BIGINT DEFAULT 0 NOT NULL
+	verified_at BIGINT DEFAULT 0 NOT NULL,
+	former TEXT DEFAULT ''::text NOT NULL
 );
 
 CREATE UNIQUE INDEX catalog_revision_pkey ON catalog_revision USING btree (id);
@@ -191,5 +193,6 @@ CREATE INDEX messages_undone ON messages USING btree (topic, key, id) WHERE (don
 CREATE UNIQUE INDEX relations_pkey ON relations USING btree (origin_ref, source, type, target);
 CREATE INDEX repositories_applied ON repositories USING btree (applied_sha);
 CREATE INDEX repositories_failed ON repositories USING btree (id) WHERE (error <> ''::text);
+CREATE INDEX repositories_former ON repositories USING btree (id) WHERE (former <> ''::text);
 CREATE INDEX repositories_name ON repositories USING btree (lower(host), lower(owner), lower(name));
 CREATE UNIQUE INDEX repositories_pkey ON repositories USING btree (id);

@@ -13,8 +13,13 @@ import (
 const (
 	selectRepositories = `SELECT ` + row.RepositoryColumns + ` FROM repositories`
 	repositoryByID     = selectRepositories + ` WHERE id = ?`
-	repositoryByName   = selectRepositories + ` WHERE lower(host) = lower(?) AND lower(owner) = lower(?) AND lower(name) = lower(?)
-		ORDER BY CASE state WHEN 'active' THEN 0 WHEN 'unreachable' THEN 1 ELSE 2 END, id DESC LIMIT 1`
+	// Few repositories had another name: only theirs are taken apart.
+	repositoriesNamed = selectRepositories + ` WHERE id IN (
+			SELECT id FROM repositories WHERE lower(host) = lower(?1) AND lower(owner) = lower(?2) AND lower(name) = lower(?3)
+			UNION ALL
+			SELECT r.id FROM repositories r, json_each(r.former) WHERE r.former <> '' AND +lower(r.host) = lower(?1) AND json_each.value = lower(?2 || '/' || ?3))
+		ORDER BY CASE WHEN lower(owner) <> lower(?2) OR lower(name) <> lower(?3) THEN 2 WHEN state = 'active' THEN 0
+			WHEN state = 'unreachable' THEN 1 ELSE 3 END, id DESC`
 	repositoryByCommit = selectRepositories + ` WHERE applied_sha = ? ORDER BY id LIMIT 1`
 	allRepositories    = selectRepositories + ` ORDER BY host, owner, name, id`
 )
@@ -28,11 +33,22 @@ func (r reader) Repository(ctx context.Context, id int64) (storage.Repository, e
 }
 
 func (r reader) RepositoryByName(ctx context.Context, host, owner, name string) (storage.Repository, error) {
-	repo, err := one(ctx, r, row.ScanRepository, repositoryByName, host, owner, name)
-	if err != nil {
-		return repo, fmt.Errorf("read repository %s/%s/%s: %w", host, owner, name, err)
+	all, err := r.RepositoriesNamed(ctx, host, owner, name)
+	if err == nil && len(all) == 0 {
+		err = fmt.Errorf("read repository %s/%s/%s: %w", host, owner, name, storage.ErrNotFound)
 	}
-	return repo, nil
+	if err != nil {
+		return storage.Repository{}, err
+	}
+	return all[0], nil
+}
+
+func (r reader) RepositoriesNamed(ctx context.Context, host, owner, name string) ([]storage.Repository, error) {
+	all, err := collect(ctx, r, row.ScanRepository, repositoriesNamed, host, owner, name)
+	if err != nil {
+		return nil, fmt.Errorf("read repositories named %s/%s/%s: %w", host, owner, name, err)
+	}
+	return all, nil
 }
 
 func (r reader) RepositoryByCommit(ctx context.Context, sha string) (storage.Repository, error) {

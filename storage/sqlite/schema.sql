@@ -106,7 +106,7 @@ CREATE TABLE files (
 	external TEXT NOT NULL,
 	status TEXT NOT NULL,
 	diagnostics TEXT NOT NULL,
-	documents INTEGER NOT NULL, roots TEXT NOT NULL DEFAULT '',
+	documents INTEGER NOT NULL, roots TEXT NOT NULL DEFAULT '', errors TEXT NOT NULL DEFAULT '',
 	PRIMARY KEY (repository_id, path)
 ) STRICT;
 CREATE TABLE leases (
@@ -177,7 +177,8 @@ CREATE TABLE repositories (
 	error TEXT NOT NULL,
 	error_at INTEGER NOT NULL,
 	version INTEGER NOT NULL
-, verified_at INTEGER NOT NULL DEFAULT 0) STRICT;
+, verified_at INTEGER NOT NULL DEFAULT 0, former TEXT NOT NULL DEFAULT '') STRICT;
 CREATE INDEX repositories_applied ON repositories (applied_sha);
 CREATE INDEX repositories_failed ON repositories (id) WHERE error <> '';
+CREATE INDEX repositories_former ON repositories (id) WHERE former <> '';
 CREATE INDEX repositories_name ON repositories (lower(host), lower(owner), lower(name));

@@ -65,7 +65,7 @@ func TestQueriesUseIndexes(t *testing.T) {
 		selectDelivery, finishDelivery, pruneMessages, pruneTombstones,
 		pendingMessages, sweepMessages, parkedMessages, messageBacklog,
 		finishMessages, retryMessages, postponeMessages, parkMessages, markSwept,
-		repositoryByID, repositoryByName, updateRepository, selectFiles, deleteFiles,
+		repositoryByID, repositoriesNamed, updateRepository, selectFiles, deleteFiles,
 		repositoryLocations, deleteOtherLocations,
 		entitiesByRef, entitiesByRepository, deleteRelations, buryEntities,
 		claimsByRef, claimsByRepository, conflictClaims, verifyRepository, deleteDiagnostics,

@@ -15,6 +15,7 @@ func repository(id int64, owner, name string) storage.Repository {
 		Topics: []string{"go", "a<b"}, InstallationID: 7, Discovered: true, State: storage.RepositoryActive,
 		AppliedSHA: "c0ffee", AppliedAt: at(time.Second), SettingsHash: "h", HeadSHA: "beef",
 		HeadAt: at(time.Minute), Error: "boom", ErrorAt: at(time.Hour), VerifiedAt: at(2 * time.Hour),
+		Former: []string{"acme/trolley", "old/" + name},
 	}
 }
 
@@ -69,6 +70,29 @@ var repositories = []scenario{
 		same(f, "unreachable", int64(2), byName())
 		f.put(active)
 		same(f, "active", int64(1), byName())
+	}},
+	{"a former name counts after those who have it", func(f fixture) {
+		named := func(id int64, name string, state storage.RepositoryState, former ...string) {
+			r := repository(id, "acme", name)
+			r.State, r.Former = state, former
+			f.put(r)
+		}
+		named(1, "Cart", storage.RepositoryRemoved)
+		named(2, "basket", storage.RepositoryRemoved, "acme/cart")
+		named(3, "trolley", storage.RepositoryActive, "acme/other", "acme/cart")
+		named(4, "CART", storage.RepositoryUnreachable)
+		named(5, "cart", storage.RepositoryActive)
+		named(6, "else", storage.RepositoryActive)
+		elsewhere := repository(7, "acme", "cart")
+		elsewhere.Host = "ghe.example.com"
+		f.put(elsewhere)
+		var order []int64
+		for _, r := range get[[]storage.Repository](f)(f.store.RepositoriesNamed(f.Context(), "GITHUB.com", "Acme", "caRT")) {
+			order = append(order, r.ID)
+		}
+		same(f, "repositories", []int64{5, 4, 3, 2, 1}, order)
+		same(f, "the one", int64(3), get[storage.Repository](f)(f.store.RepositoryByName(f.Context(), "github.com", "acme", "OTHER")).ID)
+		same(f, "none", 0, len(get[[]storage.Repository](f)(f.store.RepositoriesNamed(f.Context(), "github.com", "acme", "nothing"))))
 	}},
 	{"a repository is found by the commit that it is at", func(f fixture) {
 		for id, sha := range []string{"aaaa", "bbbb", "aaaa"} {
@@ -152,6 +176,7 @@ func file(repo int64, path string) storage.File {
 			{Name: "generated-1", Location: "url:https://github.com/acme/cart/blob/main/catalog-info.yaml", Optional: true},
 			{Name: "generated-2", Location: "url:https://github.com/acme/cart/tree/main/catalog-info.yaml"},
 		},
+		Errors: []entity.StatusItem{{Type: "x", Level: "error", Message: "m", Error: &entity.Error{Name: "n"}}},
 	}
 }
 
