@@ -3,6 +3,7 @@ package location
 import (
 	"context"
 	"errors"
+	"strings"
 
 	"github.com/callboard/callboard/pipeline/event"
 	"github.com/callboard/callboard/storage"
@@ -30,6 +31,8 @@ func Messages(ctx context.Context, r storage.Reader, locations []storage.Locatio
 		seen[event.RefreshKey(req)] = len(msgs)
 		repo, err := r.RepositoryByName(ctx, l.Host, l.Owner, l.Repo)
 		switch {
+		case err == nil && !strings.EqualFold(repo.FullName(), l.Owner+"/"+l.Repo):
+			// By its former name, which may be another's by now: GitHub knows.
 		case err == nil:
 			req.RepositoryID, req.Owner, req.Name = repo.ID, repo.Owner, repo.Name
 		case !errors.Is(err, storage.ErrNotFound):

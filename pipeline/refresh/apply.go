@@ -51,19 +51,15 @@ func (s *Step) write(ctx context.Context, tx storage.Tx, p Plan, out bus.Outcome
 	if err := tx.LockCatalog(ctx); err != nil {
 		return out, err
 	}
-	if p.newName {
-		was, err := provisional(ctx, tx, p.repo)
-		if err != nil {
-			return out, err
-		}
-		p.provisional = was
+	if err := s.takeNames(ctx, tx, &p); err != nil {
+		return out, err
 	}
 	changes, err := s.applyEntities(ctx, tx, p)
 	if err != nil {
 		return out, err
 	}
-	if p.provisional.Version != 0 {
-		if err := tx.DeleteRepository(ctx, p.provisional.ID); err != nil {
+	for _, id := range p.provisional {
+		if err := tx.DeleteRepository(ctx, id); err != nil {
 			return out, err
 		}
 	}
@@ -95,7 +91,7 @@ func (s *Step) applyLost(ctx context.Context, tx storage.Tx, p Plan, out bus.Out
 		repo.State, repo.Error, repo.ErrorAt = storage.RepositoryUnreachable, p.lost, s.cfg.Now()
 	}
 	if repo.ID < 0 && len(p.removed) == len(p.files) && len(p.changed) == 0 {
-		p.provisional = repo // no location names it any more
+		p.provisional = []int64{repo.ID} // no location names it any more
 	}
 	if err := s.putLost(ctx, tx, repo); err != nil || len(p.changed)+len(p.removed) == 0 {
 		return out, err

@@ -74,7 +74,10 @@ func (c *contest) load(ctx context.Context, tx storage.Tx) error {
 			return err
 		}
 	}
-	if id := c.plan.provisional.ID; id != 0 && id != c.plan.repo.ID {
+	for _, id := range c.plan.provisional {
+		if id == c.plan.repo.ID {
+			continue
+		}
 		if err := c.loadOwn(ctx, tx, id, refs); err != nil {
 			return err
 		}
@@ -149,7 +152,7 @@ func (c *contest) loadRefs(ctx context.Context, tx storage.Tx, refs []string) er
 // ours says that a claim comes from a file whose declarations are replaced.
 func (c *contest) ours(l storage.Claim) bool {
 	return l.RepositoryID == c.plan.repo.ID && c.touched[l.Path] ||
-		l.RepositoryID < 0 && l.RepositoryID == c.plan.provisional.ID
+		slices.Contains(c.plan.provisional, l.RepositoryID)
 }
 
 // declare adds what a changed file declares now, and the last good version of

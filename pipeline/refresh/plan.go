@@ -14,6 +14,7 @@ import (
 	"github.com/callboard/callboard/pipeline/event"
 	"github.com/callboard/callboard/pipeline/fault"
 	"github.com/callboard/callboard/pipeline/githubapp"
+	"github.com/callboard/callboard/pipeline/location"
 	"github.com/callboard/callboard/storage"
 )
 
@@ -34,11 +35,12 @@ type Plan struct {
 	lost string
 	// again is set when everything was to be read, which cannot be now.
 	again bool
-	// newName is set when GitHub shows the repository under this name for the
-	// first time. provisional is what it may have been before: what stands there
-	// is the repository's now.
-	newName     bool
-	provisional storage.Repository
+	// newNames are those that GitHub shows the repository under for the first
+	// time, renamed the one that it had until now. provisional are the ids that it
+	// may have had before: what stands there is the repository's now.
+	newNames    []string
+	renamed     string
+	provisional []int64
 	// gone is set when it is: everything that came from it goes.
 	gone string
 
@@ -162,6 +164,9 @@ func name(req request, stored storage.Repository) githubapp.Name {
 	if req.Owner != "" {
 		n.Owner, n.Name = req.Owner, req.Name
 	}
+	if req.RepositoryID == 0 {
+		n.ID = 0 // whichever has the name now
+	}
 	if req.InstallationID != 0 {
 		n.InstallationID = req.InstallationID
 	}
@@ -182,7 +187,7 @@ func (s *Step) look(ctx context.Context, req request, stored storage.Repository)
 	if !configured(s.github, stored.Host) {
 		return s.remember(ctx, req, stored, files, "no entry of integrations.github has the host "+stored.Host)
 	}
-	tree, err := s.github.Open(ctx, name(req, stored), s.prefetch(stored, files))
+	tree, err := s.find(ctx, req, stored, files)
 	switch {
 	case errors.Is(err, githubapp.ErrNotFound):
 		return s.unseen(ctx, req, stored, files)
@@ -192,7 +197,7 @@ func (s *Step) look(ctx context.Context, req request, stored storage.Repository)
 		return Plan{}, err
 	}
 	facts := tree.Facts()
-	if stored.ID <= 0 {
+	if stored.ID != facts.ID {
 		// Found by name: it may be known under its id, or be named anew.
 		if stored, err = s.stored(ctx, event.Refresh{Host: stored.Host, RepositoryID: facts.ID}); err != nil {
 			return Plan{}, err
@@ -205,7 +210,10 @@ func (s *Step) look(ctx context.Context, req request, stored storage.Repository)
 		return Plan{}, fmt.Errorf("GitHub announced commit %.7s and still shows %.7s", req.heads[len(req.heads)-1], facts.Head)
 	}
 	repo := s.updated(stored, facts, req)
-	locations, err := s.store.RepositoryLocations(ctx, repo.Host, repo.Owner, repo.Name)
+	if repo.Former, err = s.former(ctx, req, stored, repo); err != nil {
+		return Plan{}, err
+	}
+	locations, err := location.Of(ctx, s.store, repo)
 	if err != nil {
 		return Plan{}, err
 	}
@@ -216,7 +224,7 @@ func (s *Step) look(ctx context.Context, req request, stored storage.Repository)
 		return Plan{}, fmt.Errorf("read %s at %.7s: %w", repo.FullName(), facts.Head, err)
 	}
 	p := Plan{repo: repo, cause: commitCause(req, facts.Head), changed: c.changed, removed: c.removed(), files: c.stored, asked: c.seen}
-	p.newName = stored.Version == 0 || !strings.EqualFold(stored.FullName(), repo.FullName())
+	p.newNames, p.renamed = newNames(stored, repo), nameOf(stored.Owner, stored.Name)
 	if len(p.changed) == 0 && len(p.removed) == 0 && same(stored, repo) {
 		p.still = "the head did not move"
 	}
@@ -306,7 +314,7 @@ func (s *Step) updated(stored storage.Repository, facts githubapp.Repository, re
 
 // same says that the repository's row would not change.
 func same(a, b storage.Repository) bool {
-	return a.Version != 0 && a.Owner == b.Owner && a.Name == b.Name && a.DefaultBranch == b.DefaultBranch &&
+	return a.Version != 0 && a.Owner == b.Owner && a.Name == b.Name && slices.Equal(a.Former, b.Former) && a.DefaultBranch == b.DefaultBranch &&
 		a.HTMLURL == b.HTMLURL && a.Visibility == b.Visibility && a.Archived == b.Archived && a.Fork == b.Fork &&
 		slices.Equal(a.Topics, b.Topics) && a.InstallationID == b.InstallationID && a.Discovered == b.Discovered &&
 		a.State == b.State && a.AppliedSHA == b.AppliedSHA && a.SettingsHash == b.SettingsHash && a.Error == b.Error
@@ -334,12 +342,13 @@ func (s *Step) Outdated(ctx context.Context, cause storage.Cause) ([]storage.Mes
 		if r.State != storage.RepositoryActive || r.AppliedSHA == "" || r.SettingsHash == s.settings(r) {
 			continue
 		}
-		req := event.Refresh{Host: r.Host, RepositoryID: r.ID, Owner: r.Owner, Name: r.Name, Look: true}
-		payload, err := json.Marshal(req)
+		req := event.RefreshOf(r)
+		req.Look = true
+		msg, err := event.RefreshMessage(req, cause)
 		if err != nil {
-			return nil, fmt.Errorf("encode a refresh of %s: %w", r.FullName(), err)
+			return nil, err
 		}
-		msgs = append(msgs, storage.Message{Topic: event.TopicRefresh, Key: event.RefreshKey(req), Payload: payload, Cause: cause})
+		msgs = append(msgs, msg)
 	}
 	return msgs, nil
 }

@@ -25,7 +25,11 @@ const ruleUnreadable = "repository-unreadable"
 // It is the ordinary crawl, over the tree as the catalog remembers it.
 func (s *Step) remember(ctx context.Context, req request, stored storage.Repository, files []storage.File, why string) (Plan, error) {
 	p := Plan{lost: why, again: req.Force, repo: stored, cause: req.cause}
-	locations, err := s.store.RepositoryLocations(ctx, stored.Host, stored.Owner, stored.Name)
+	held, err := s.holding(ctx, stored)
+	if err != nil {
+		return p, err
+	}
+	locations, err := location.Of(ctx, s.store, held)
 	if err != nil {
 		return p, err
 	}
@@ -62,16 +66,6 @@ func provisionalID(host, owner, name string) int64 {
 	sum := sha256.Sum256([]byte(strings.ToLower(host + "/" + owner + "/" + name)))
 	const exactInJavaScript = 1<<53 - 1
 	return -1 - int64(binary.BigEndian.Uint64(sum[:8])&(exactInJavaScript>>1))
-}
-
-// provisional finds the row that a repository had before GitHub showed it. The
-// catalog is locked, so that none appears behind our back.
-func provisional(ctx context.Context, tx storage.Tx, r storage.Repository) (storage.Repository, error) {
-	repo, err := tx.Repository(ctx, provisionalID(r.Host, r.Owner, r.Name))
-	if isNotFound(err) {
-		return storage.Repository{}, nil
-	}
-	return repo, err
 }
 
 // memory is a tree as the catalog remembers it. Nothing of it can be read.

@@ -249,7 +249,7 @@ func (l *lineage) repository(ctx context.Context, id int64) (*declared, error) {
 	repo, err := l.store.Repository(ctx, id)
 	d.owner, d.name = repo.Owner, repo.Name
 	if err == nil {
-		d.locations, err = l.store.RepositoryLocations(ctx, repo.Host, repo.Owner, repo.Name)
+		d.locations, err = location.Of(ctx, l.store, repo)
 	}
 	if err != nil && !errors.Is(err, storage.ErrNotFound) {
 		return nil, err

@@ -13,6 +13,7 @@ import (
 	"github.com/callboard/callboard/handlers/access"
 	"github.com/callboard/callboard/handlers/respond"
 	"github.com/callboard/callboard/pipeline/event"
+	"github.com/callboard/callboard/pipeline/location"
 	"github.com/callboard/callboard/storage"
 	"github.com/callboard/callboard/storage/entity"
 )
@@ -94,7 +95,7 @@ func leadingTo(ctx context.Context, tx storage.Tx, e storage.Entity) ([]storage.
 			return nil, err
 		}
 		repos = append(repos, repo)
-		locations, err := tx.RepositoryLocations(ctx, repo.Host, repo.Owner, repo.Name)
+		locations, err := location.Of(ctx, tx, repo)
 		if err != nil {
 			return nil, err
 		}
