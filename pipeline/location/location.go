@@ -87,12 +87,6 @@ var namePattern = regexp.MustCompile(`^[A-Za-z0-9._-]{1,100}$`)
 // isName says whether an owner or a repository can be called so on GitHub.
 func isName(s string) bool { return namePattern.MatchString(s) && s != "." && s != ".." }
 
-// SourceConfig is the source of the locations of catalog.locations.
-const SourceConfig = "config"
-
-// Foreign says that a Location entity of another repository made the location.
-func Foreign(l storage.Location) bool { return strings.HasPrefix(l.Source, "entity:") }
-
 // Found is an entity in a catalog file that a repository has.
 type Found struct {
 	// Target is the URL of the file; Registered says that the catalog reads it.

@@ -19,10 +19,6 @@ import (
 // needs more wants discovery.
 const maxRegistered = 10_000
 
-// sourcePrefix is what the source of a registered location begins with; its id
-// follows, so that each is written for itself.
-const sourcePrefix = "api:"
-
 // ErrExists is answered when a location is registered already.
 var ErrExists = errors.New("already exists")
 
@@ -51,7 +47,7 @@ func registered(ctx context.Context, r storage.Reader) ([]storage.Location, erro
 	if err != nil {
 		return nil, err
 	}
-	all = slices.DeleteFunc(all, func(l storage.Location) bool { return !strings.HasPrefix(l.Source, sourcePrefix) })
+	all = slices.DeleteFunc(all, func(l storage.Location) bool { return !strings.HasPrefix(l.Source, sourceAPI) })
 	slices.SortFunc(all, func(a, b storage.Location) int { return strings.Compare(a.ID, b.ID) })
 	return all, nil
 }
@@ -62,7 +58,7 @@ func (g Registry) Get(ctx context.Context, id string) (storage.Location, error) 
 	if err != nil {
 		return storage.Location{}, err
 	}
-	i := find(all, func(l storage.Location) bool { return l.ID == id })
+	i := slices.IndexFunc(all, func(l storage.Location) bool { return l.ID == id })
 	if i < 0 {
 		return storage.Location{}, fmt.Errorf("location %s: %w", id, storage.ErrNotFound)
 	}
@@ -74,7 +70,7 @@ func (g Registry) Get(ctx context.Context, id string) (storage.Location, error) 
 func (g Registry) Create(ctx context.Context, l storage.Location, conflict OnConflict, actor string) (out storage.Location, err error) {
 	l.ID = uuid.NewString()
 	err = g.change(ctx, actor, func(tx storage.Tx, all []storage.Location) (looks, error) {
-		if i := find(all, same(l)); i >= 0 {
+		if i := slices.IndexFunc(all, same(l)); i >= 0 {
 			out = all[i]
 			if conflict == Refresh {
 				return looks{at: []storage.Location{out}}, nil
@@ -86,7 +82,7 @@ func (g Registry) Create(ctx context.Context, l storage.Location, conflict OnCon
 		}
 		out = l
 		out.Name = freeName(out, all)
-		return looks{[]storage.Location{out}, true}, tx.ReplaceLocations(ctx, sourcePrefix+l.ID, []storage.Location{out})
+		return looks{[]storage.Location{out}, true}, tx.ReplaceLocations(ctx, sourceAPI+l.ID, []storage.Location{out})
 	})
 	return out, err
 }
@@ -96,8 +92,8 @@ func (g Registry) Create(ctx context.Context, l storage.Location, conflict OnCon
 func (g Registry) Update(ctx context.Context, id string, l storage.Location, actor string) (out storage.Location, err error) {
 	l.ID = id
 	err = g.change(ctx, actor, func(tx storage.Tx, all []storage.Location) (looks, error) {
-		i := find(all, func(l storage.Location) bool { return l.ID == id })
-		switch other := find(all, same(l)); {
+		i := slices.IndexFunc(all, func(l storage.Location) bool { return l.ID == id })
+		switch other := slices.IndexFunc(all, same(l)); {
 		case i < 0:
 			return looks{}, storage.ErrNotFound
 		case other >= 0 && other != i:
@@ -117,7 +113,7 @@ func (g Registry) Update(ctx context.Context, id string, l storage.Location, act
 // Delete forgets a registered location; what only it brought in goes with it.
 func (g Registry) Delete(ctx context.Context, id, actor string) error {
 	return g.change(ctx, actor, func(tx storage.Tx, all []storage.Location) (looks, error) {
-		i := find(all, func(l storage.Location) bool { return l.ID == id })
+		i := slices.IndexFunc(all, func(l storage.Location) bool { return l.ID == id })
 		if i < 0 {
 			return looks{}, storage.ErrNotFound
 		}
@@ -167,7 +163,7 @@ func Name(l storage.Location) string { return descriptor.RootName(l.Type, l.Targ
 // target before holds it still.
 func freeName(l storage.Location, all []storage.Location) string {
 	name := Name(l)
-	if find(all, func(o storage.Location) bool { return o.Name == name }) >= 0 {
+	if slices.IndexFunc(all, func(o storage.Location) bool { return o.Name == name }) >= 0 {
 		return descriptor.RootName(l.Type, l.Target+"#"+l.ID)
 	}
 	return name
@@ -175,8 +171,4 @@ func freeName(l storage.Location, all []storage.Location) string {
 
 func same(l storage.Location) func(storage.Location) bool {
 	return func(o storage.Location) bool { return o.Type == l.Type && o.Target == l.Target }
-}
-
-func find(all []storage.Location, is func(storage.Location) bool) int {
-	return slices.IndexFunc(all, is)
 }

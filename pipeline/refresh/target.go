@@ -86,7 +86,7 @@ func (r *fileResult) once(list []string, target string) []string {
 
 // locationSource names a file as the source of the locations it declares.
 func locationSource(f storage.File) string {
-	return fmt.Sprintf("entity:%d:%s", f.RepositoryID, f.Path)
+	return location.Source{RepositoryID: f.RepositoryID, Path: f.Path}.String()
 }
 
 // externalLocations are the files of other repositories that a file names.

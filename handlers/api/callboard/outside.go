@@ -3,10 +3,10 @@ package callboard
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"strings"
 
+	"github.com/callboard/callboard/pipeline/location"
 	"github.com/callboard/callboard/pipeline/match"
 	"github.com/callboard/callboard/storage"
 )
@@ -29,7 +29,7 @@ func (a *API) addOutside(ctx context.Context, repo storage.Repository, files []F
 	o := outside{store: a.store, repositories: map[string]*other{}}
 	for i := range files {
 		f := &files[i]
-		for _, l := range bySource[fmt.Sprintf("entity:%d:%s", repo.ID, f.Path)] {
+		for _, l := range bySource[location.Source{RepositoryID: repo.ID, Path: f.Path}.String()] {
 			there, err := o.repository(ctx, l)
 			switch {
 			case err != nil:

@@ -214,17 +214,12 @@ func (d *declared) leads(l storage.Entity, file string) bool {
 // namedBy is the file, in whichever repository, whose Location entity made the
 // location, if the location names the path.
 func namedBy(loc storage.Location, target string) (repositoryID int64, file string, ok bool) {
-	source, ok := strings.CutPrefix(loc.Source, "entity:")
+	source, ok := location.ParseSource(loc.Source)
 	if !ok {
 		return 0, "", false
 	}
-	id, file, _ := strings.Cut(source, ":")
-	repositoryID, err := strconv.ParseInt(id, 10, 64)
-	if err != nil {
-		return 0, "", false
-	}
 	pattern, err := match.Compile(loc.Path)
-	return repositoryID, file, err == nil && pattern.Match(target)
+	return source.RepositoryID, source.Path, err == nil && pattern.Match(target)
 }
 
 func (l *lineage) repository(ctx context.Context, id int64) (*declared, error) {

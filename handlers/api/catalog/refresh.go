@@ -6,7 +6,6 @@ import (
 	"errors"
 	"net/http"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -100,23 +99,12 @@ func leadingTo(ctx context.Context, tx storage.Tx, e storage.Entity) ([]storage.
 			return nil, err
 		}
 		for _, l := range locations {
-			if id, ok := declaredIn(l); ok && l.Origin == origin && !slices.Contains(ids, id) {
-				ids = append(ids, id)
+			if from, ok := location.ParseSource(l.Source); ok && l.Origin == origin && !slices.Contains(ids, from.RepositoryID) {
+				ids = append(ids, from.RepositoryID)
 			}
 		}
 	}
 	return repos, nil
-}
-
-// declaredIn is the repository of the Location entity that made a location.
-func declaredIn(l storage.Location) (id int64, ok bool) {
-	rest, ok := strings.CutPrefix(l.Source, "entity:")
-	if !ok {
-		return 0, false
-	}
-	number, _, _ := strings.Cut(rest, ":")
-	id, err := strconv.ParseInt(number, 10, 64)
-	return id, err == nil
 }
 
 // lookAt asks for a look at a repository.
