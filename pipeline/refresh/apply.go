@@ -79,7 +79,7 @@ func (s *Step) applyLost(ctx context.Context, tx storage.Tx, p Plan, out bus.Out
 	repo := p.repo
 	if p.again && repo.SettingsHash != "" {
 		repo.SettingsHash = "" // then everything is read when it can be
-	} else if len(p.changed)+len(p.removed) == 0 {
+	} else if p.empty() {
 		if repo.Version == 0 || repo.State == storage.RepositoryRemoved {
 			return out, nil // never seen, or gone already: there is nothing to note
 		}
@@ -93,7 +93,7 @@ func (s *Step) applyLost(ctx context.Context, tx storage.Tx, p Plan, out bus.Out
 	if repo.ID < 0 && len(p.removed) == len(p.files) && len(p.changed) == 0 {
 		p.provisional = []int64{repo.ID} // no location names it any more
 	}
-	if err := s.putLost(ctx, tx, repo); err != nil || len(p.changed)+len(p.removed) == 0 {
+	if err := s.putLost(ctx, tx, repo); err != nil || p.empty() {
 		return out, err
 	}
 	return s.write(ctx, tx, p, out)

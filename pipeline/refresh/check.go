@@ -38,7 +38,7 @@ func Check(ctx context.Context, cfg Config, hosts []string, tree Tree, paths []s
 	}
 	var out []Checked
 	for _, r := range c.changed {
-		written := slices.DeleteFunc(r.declarations, func(d entity.Declaration) bool { return d.Document == rootDocument })
+		written := slices.DeleteFunc(r.declarations, func(d entity.Declaration) bool { return d.Document < 0 })
 		out = append(out, Checked{File: r.File, Declarations: written})
 	}
 	slices.SortFunc(out, func(a, b Checked) int { return strings.Compare(a.Path, b.Path) })

@@ -78,7 +78,10 @@ type crawl struct {
 	outside int              // how many files they name there
 	globs   globs
 
+	// retell declares every generated Location anew, changed or not.
+	retell  bool
 	changed []fileResult
+	told    []fileResult // of which only the generated Locations changed
 }
 
 func newCrawl(s *Step, tree Tree, repo storage.Repository, files []storage.File) *crawl {
@@ -99,6 +102,7 @@ func (c *crawl) run(ctx context.Context) error {
 			return err
 		}
 	}
+	c.tell()
 	return nil
 }
 

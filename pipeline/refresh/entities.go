@@ -14,6 +14,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/callboard/callboard/pipeline/event"
 	"github.com/callboard/callboard/storage"
 	"github.com/callboard/callboard/storage/entity"
 )
@@ -31,6 +32,7 @@ type contest struct {
 	plan       Plan
 	now        time.Time
 	touched    map[string]bool           // paths whose declarations are replaced
+	told       map[string]bool           // those of which only the generated Locations are
 	living     map[string]storage.Entity // ref → the entity as it is served now
 	candidates map[string][]candidate    // ref → claims
 	since      map[string]time.Time      // ref → when this repository first claimed it
@@ -41,7 +43,7 @@ type contest struct {
 // or declare now, who serves it; writes the difference and returns it.
 func (s *Step) applyEntities(ctx context.Context, tx storage.Tx, p Plan) ([]storage.Change, error) {
 	c := &contest{
-		plan: p, now: s.cfg.Now(), touched: map[string]bool{}, living: map[string]storage.Entity{},
+		plan: p, now: s.cfg.Now(), touched: map[string]bool{}, told: map[string]bool{}, living: map[string]storage.Entity{},
 		candidates: map[string][]candidate{}, since: map[string]time.Time{},
 	}
 	if err := c.load(ctx, tx); err != nil {
@@ -56,7 +58,42 @@ func (s *Step) applyEntities(ctx context.Context, tx storage.Tx, p Plan) ([]stor
 		}
 	}
 	w := c.settle()
-	return w.write(ctx, tx, p, c.now)
+	changes, err := w.write(ctx, tx, p, c.now)
+	if err != nil {
+		return nil, err
+	}
+	return changes, s.askHeirs(ctx, tx, w.promoted, p)
+}
+
+// askHeirs asks for another look at repositories whose claims serve now: the
+// errors that their entities show are not kept with a claim that lost.
+func (s *Step) askHeirs(ctx context.Context, tx storage.Tx, promoted []storage.Claim, p Plan) error {
+	asked := map[int64]bool{}
+	var looks []event.Refresh
+	for _, l := range promoted {
+		if asked[l.RepositoryID] {
+			continue
+		}
+		asked[l.RepositoryID] = true
+		files, err := tx.Files(ctx, l.RepositoryID)
+		if err != nil {
+			return err
+		}
+		if !slices.ContainsFunc(files, func(f storage.File) bool { return f.Status == storage.FileBroken || len(f.Errors) > 0 }) {
+			continue
+		}
+		repo, err := tx.Repository(ctx, l.RepositoryID)
+		if isNotFound(err) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		req := event.RefreshOf(repo)
+		req.Force = true
+		looks = append(looks, req)
+	}
+	return lookAt(ctx, tx, looks, p.cause)
 }
 
 // load reads what the touched files declared, and who else claims those refs
@@ -64,6 +101,9 @@ func (s *Step) applyEntities(ctx context.Context, tx storage.Tx, p Plan) ([]stor
 func (c *contest) load(ctx context.Context, tx storage.Tx) error {
 	for _, r := range c.plan.changed {
 		c.touched[r.Path] = true
+	}
+	for _, r := range c.plan.told {
+		c.told[r.Path] = true
 	}
 	for _, path := range c.plan.removed {
 		c.touched[path] = true
@@ -82,7 +122,7 @@ func (c *contest) load(ctx context.Context, tx storage.Tx) error {
 			return err
 		}
 	}
-	for _, r := range c.plan.changed {
+	for _, r := range slices.Concat(c.plan.changed, c.plan.told) {
 		for _, d := range r.declarations {
 			refs[d.Ref] = true
 		}
@@ -143,7 +183,7 @@ func (c *contest) loadRefs(ctx context.Context, tx storage.Tx, refs []string) er
 			c.candidates[l.Ref] = append(c.candidates[l.Ref], candidate{Claim: l, stored: true})
 		}
 	}
-	for _, r := range c.plan.changed {
+	for _, r := range slices.Concat(c.plan.changed, c.plan.told) {
 		c.declare(r)
 	}
 	return nil
@@ -151,7 +191,7 @@ func (c *contest) loadRefs(ctx context.Context, tx storage.Tx, refs []string) er
 
 // ours says that a claim comes from a file whose declarations are replaced.
 func (c *contest) ours(l storage.Claim) bool {
-	return l.RepositoryID == c.plan.repo.ID && c.touched[l.Path] ||
+	return l.RepositoryID == c.plan.repo.ID && (c.touched[l.Path] || l.Document < 0 && c.told[l.Path]) ||
 		slices.Contains(c.plan.provisional, l.RepositoryID)
 }
 
@@ -168,11 +208,11 @@ func (c *contest) declare(r fileResult) {
 		c.candidates[d.Ref] = append(c.candidates[d.Ref], candidate{Claim: storage.Claim{
 			Declaration: d, RepositoryID: r.RepositoryID, Path: r.Path, Since: since,
 			Commit: c.plan.cause.Commit, Delivery: c.plan.cause.Delivery,
-		}, errors: r.errorsOf(d)})
+		}, errors: r.shown[d.Ref]})
 	}
 	keep := func(l storage.Claim, errs []entity.StatusItem) {
-		if l.RepositoryID != r.RepositoryID || l.Path != r.Path || declared[l.Ref] || l.Document == rootDocument {
-			return
+		if l.RepositoryID != r.RepositoryID || l.Path != r.Path || declared[l.Ref] || l.Document < 0 {
+			return // a generated Location has no version that was better
 		}
 		if !r.kept {
 			var refused bool
@@ -192,12 +232,20 @@ func (c *contest) declare(r fileResult) {
 	}
 }
 
-// older orders claims: the repository that claimed first serves; within one
+// older orders claims: what somebody registered serves under the name that it
+// was given, whoever else has it. Else the repository that claimed first serves; within one
 // repository what the operator and it declare before what others name, a good
 // version before a stale one, then the path decides, so that the result depends
 // on tree and locations alone.
 func (c *contest) older(a, b candidate) int {
+	registered := func(l candidate) int {
+		if l.Document == rootDocument {
+			return 0
+		}
+		return 1
+	}
 	return cmp.Or(
+		cmp.Compare(registered(a), registered(b)),
 		a.Since.Compare(b.Since),
 		cmp.Compare(a.RepositoryID, b.RepositoryID),
 		cmp.Compare(c.asked(a), c.asked(b)),

@@ -23,17 +23,8 @@ type fileResult struct {
 	broken   []entity.StatusItem
 	// kept says that the file still declares what it did.
 	kept bool
-	// homeless are the errors that no entity of the file can show: the generated
-	// Location of a root file shows them (contract catalog 1.10).
-	homeless []entity.StatusItem
-}
-
-// errorsOf are the errors that an entity the file declares is served with.
-func (r fileResult) errorsOf(d entity.Declaration) []entity.StatusItem {
-	if d.Document == rootDocument {
-		return r.homeless
-	}
-	return nil
+	// shown are the errors of its generated Locations, by ref.
+	shown map[string][]entity.StatusItem
 }
 
 // reading is a file on its way from the tree to a result.
@@ -147,7 +138,7 @@ func (c *crawl) process(f reading, in inputs) fileResult {
 	}
 	if hasError(f.diags) {
 		r.broken = append(r.broken, statusItem(&entity.Error{Name: "InputError", Message: f.diags[0].Message}))
-		r.homeless = append(r.homeless, r.broken...)
+		r.Errors = append(r.Errors, r.broken...)
 	}
 	for i := range r.Diagnostics {
 		r.Diagnostics[i].Path, r.Diagnostics[i].Commit = f.path, c.repo.AppliedSHA
@@ -176,7 +167,7 @@ func (c *crawl) process(f reading, in inputs) fileResult {
 		}
 		if res.Ref == "" {
 			r.broken = append(r.broken, statusItems(res.Errors)...)
-			r.homeless = append(r.homeless, statusItems(res.Errors)...)
+			r.Errors = append(r.Errors, statusItems(res.Errors)...)
 		} else {
 			r.rejected[res.Ref] = statusItems(res.Errors)
 		}
@@ -199,8 +190,7 @@ func (c *crawl) process(f reading, in inputs) fileResult {
 	case skeletons > 0 && len(accepted) == 0:
 		r.Status = storage.FileIgnored // filled in by a template some day (users.md row 9)
 	}
-	accepted = c.lastOfEach(&r, accepted)
-	r.declarations = append(accepted, rootLocations(r.File)...)
+	r.declarations = c.lastOfEach(&r, accepted)
 	return r
 }
 

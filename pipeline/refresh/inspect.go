@@ -130,7 +130,7 @@ func missing(target string) string {
 // add takes a file into the result, and tells what is wrong with it.
 func (in *inspection) add(r fileResult) {
 	slices.SortStableFunc(r.declarations, func(a, b entity.Declaration) int { return a.Document - b.Document })
-	for _, items := range append(sorted(r.rejected), r.homeless) {
+	for _, items := range append(sorted(r.rejected), r.Errors) {
 		for _, item := range items {
 			in.faults = append(in.faults, item.Message)
 		}

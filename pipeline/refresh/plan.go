@@ -47,6 +47,8 @@ type Plan struct {
 	repo    storage.Repository
 	cause   storage.Cause
 	changed []fileResult
+	// told are files that did not change and whose generated Locations do.
+	told    []fileResult
 	removed []string
 	// files are the rows that the plan was made on, by path: as long as the
 	// repository has the same version, they are the same.
@@ -54,6 +56,9 @@ type Plan struct {
 	// asked says of each file, changed or not, who asks for it.
 	asked map[string]class
 }
+
+// empty says that no file and no entity changes.
+func (p Plan) empty() bool { return len(p.changed)+len(p.told)+len(p.removed) == 0 }
 
 // request is what all messages of a repository ask for together.
 type request struct {
@@ -223,9 +228,9 @@ func (s *Step) look(ctx context.Context, req request, stored storage.Repository)
 	if err := c.run(ctx); err != nil {
 		return Plan{}, fmt.Errorf("read %s at %.7s: %w", repo.FullName(), facts.Head, err)
 	}
-	p := Plan{repo: repo, cause: commitCause(req, facts.Head), changed: c.changed, removed: c.removed(), files: c.stored, asked: c.seen}
+	p := Plan{repo: repo, cause: commitCause(req, facts.Head), changed: c.changed, told: c.told, removed: c.removed(), files: c.stored, asked: c.seen}
 	p.newNames, p.renamed = newNames(stored, repo), nameOf(stored.Owner, stored.Name)
-	if len(p.changed) == 0 && len(p.removed) == 0 && same(stored, repo) {
+	if p.empty() && same(stored, repo) {
 		p.still = "the head did not move"
 	}
 	return p, nil

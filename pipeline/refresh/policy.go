@@ -48,7 +48,7 @@ func (c *crawl) allowed(r *fileResult, res descriptor.Result) bool {
 		"Entity %s at url:%s, originated at %s, is not of an allowed kind for that location", res.Ref, fileURL(c.repo, "tree", r.Path), r.Origin)}
 	r.Diagnostics = append(r.Diagnostics, c.about(r, res, "kind-not-allowed", entity.SeverityError, e.Error(),
 		"Allow the kind in catalog.rules of the server, for this location or for all, or remove the document."))
-	r.homeless = append(r.homeless, statusItem(e))
+	r.Errors = append(r.Errors, statusItem(e))
 	return false
 }
 

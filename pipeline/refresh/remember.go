@@ -41,11 +41,11 @@ func (s *Step) remember(ctx context.Context, req request, stored storage.Reposit
 		p.repo.ID = provisionalID(stored.Host, stored.Owner, stored.Name)
 	}
 	c := newCrawl(s, memory{files}, p.repo, files)
-	c.discovered, c.locations, c.lost = stored.Discovered, locations, why
+	c.discovered, c.locations, c.lost, c.retell = stored.Discovered, locations, why, req.Force
 	if err := c.run(ctx); err != nil {
 		return p, fmt.Errorf("go over what is known of %s: %w", stored.FullName(), err)
 	}
-	p.changed, p.removed, p.files, p.asked = c.changed, c.removed(), c.stored, c.seen
+	p.changed, p.told, p.removed, p.files, p.asked = c.changed, c.told, c.removed(), c.stored, c.seen
 	return p, nil
 }
 
@@ -87,7 +87,8 @@ func (m memory) Lookup(context.Context, []string) (map[string]githubapp.Object, 
 func (m memory) List(context.Context) ([]githubapp.Entry, error) {
 	var entries []githubapp.Entry
 	for _, f := range m.files {
-		if f.Status != storage.FileMissing {
+		// Of some only the name is known that a location gave.
+		if f.Status != storage.FileMissing && !diagnosed(f, ruleUnreadable, ruleBranch) {
 			entries = append(entries, githubapp.Entry{Path: f.Path})
 		}
 	}

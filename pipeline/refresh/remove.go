@@ -66,6 +66,9 @@ func (s *Step) replace(ctx context.Context, tx storage.Tx, e storage.Entity, cau
 	for _, l := range claims {
 		c.candidates[l.Ref] = append(c.candidates[l.Ref], candidate{Claim: l, stored: true})
 	}
-	_, err = c.settle().write(ctx, tx, p, c.now)
-	return err
+	w := c.settle()
+	if _, err = w.write(ctx, tx, p, c.now); err != nil {
+		return err
+	}
+	return s.askHeirs(ctx, tx, w.promoted, p)
 }

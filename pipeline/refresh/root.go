@@ -13,8 +13,12 @@ import (
 	"github.com/callboard/callboard/storage/entity"
 )
 
-// rootDocument is the document index of the generated Location of a root file.
-const rootDocument = -1
+// Document indexes of the generated Locations of a root file. The optional one
+// is that of discovery.
+const (
+	rootDocument     = -1
+	optionalDocument = -2
+)
 
 // root notes that a location names a file. Each location that does has a
 // Location entity (contract catalog 3.2); one that is also registered is no
@@ -28,19 +32,18 @@ func (c *crawl) root(path string, r storage.Root) {
 	c.roots[path] = append(all, r)
 }
 
-// rootLocations declares the Location entities of a file.
-func rootLocations(f storage.File) []entity.Declaration {
-	var out []entity.Declaration
-	for _, r := range f.Roots {
-		if r.Optional && (f.Status == storage.FileIgnored || f.Status == storage.FileMissing) {
-			continue
-		}
-		typ, target, _ := strings.Cut(r.Location, ":")
-		d := descriptor.NamedLocation(r.Name, typ, target, r.Optional)
-		d.Document = rootDocument
-		out = append(out, d)
+// rootLocation declares one of a file's Location entities; ok is false for a
+// discovered file that is none.
+func rootLocation(f storage.File, r storage.Root) (d entity.Declaration, ok bool) {
+	if r.Optional && (f.Status == storage.FileIgnored || f.Status == storage.FileMissing) {
+		return d, false
 	}
-	return out
+	typ, target, _ := strings.Cut(r.Location, ":")
+	d = descriptor.NamedLocation(r.Name, typ, target, r.Optional)
+	if d.Document = rootDocument; r.Optional {
+		d.Document = optionalDocument
+	}
+	return d, true
 }
 
 // wanted are the files that the pattern matches and those that locations name,

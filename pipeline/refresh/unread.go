@@ -17,6 +17,9 @@ import (
 // repositories may bring in.
 const maxGuests = 100
 
+// ruleBranch is the rule of files that are named on another branch.
+const ruleBranch = "other-branch"
+
 // refuse settles the files that are not read at all.
 func (c *crawl) refuse(w want, o githubapp.Object) (fileResult, bool) {
 	if r, ok := c.remembered(w); ok {
@@ -32,7 +35,7 @@ func (c *crawl) refuse(w want, o githubapp.Object) (fileResult, bool) {
 		d.Hint = "Check the name, and that the App is installed on the repository."
 	case w.branch != "":
 		f.Status = storage.FileBroken
-		d.Rule, d.Message = "other-branch", fmt.Sprintf("The location names the branch %q; only the default branch %q is read", w.branch, c.repo.DefaultBranch)
+		d.Rule, d.Message = ruleBranch, fmt.Sprintf("The location names the branch %q; only the default branch %q is read", w.branch, c.repo.DefaultBranch)
 		d.Hint = "Point the location to the default branch."
 	case o.SHA == "":
 		f.Status = storage.FileMissing
@@ -67,7 +70,7 @@ func (c *crawl) remembered(w want) (fileResult, bool) {
 	}
 	f := before
 	f.Role, f.Parent, f.Origin, f.Roots, f.BlobSHA = w.role, w.parent, w.origin, c.roots[w.path], ""
-	return fileResult{File: f, kept: true, declarations: rootLocations(f)}, true
+	return fileResult{File: f, kept: true}, true
 }
 
 func diagnosed(f storage.File, rules ...string) bool {
@@ -80,14 +83,14 @@ func (c *crawl) unread(f storage.File, d entity.Diagnostic) fileResult {
 	f.Diagnostics = []entity.Diagnostic{d}
 	r := fileResult{File: f}
 	if d.Severity == entity.SeverityError {
-		r.homeless = []entity.StatusItem{statusItem(errorOf(d))}
+		r.Errors = []entity.StatusItem{statusItem(errorOf(d))}
 	}
-	if f.Status == storage.FileBroken {
-		before := c.stored[f.Path]
-		r.Targets, r.External = before.Targets, c.within(before.External)
-		r.broken = r.homeless
+	before := c.stored[f.Path]
+	if f.Status != storage.FileBroken || d.Rule == ruleBranch && before.Origin != f.Origin {
+		return r // what was read of the default branch is not what this location names
 	}
-	r.declarations = rootLocations(f)
+	r.Targets, r.External = before.Targets, c.within(before.External)
+	r.broken = r.Errors
 	return r
 }
 
