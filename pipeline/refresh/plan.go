@@ -229,7 +229,10 @@ func (s *Step) look(ctx context.Context, req request, stored storage.Repository)
 		return Plan{}, fmt.Errorf("read %s at %.7s: %w", repo.FullName(), facts.Head, err)
 	}
 	p := Plan{repo: repo, cause: commitCause(req, facts.Head), changed: c.changed, told: c.told, removed: c.removed(), files: c.stored, asked: c.seen}
-	p.newNames, p.renamed = newNames(stored, repo), nameOf(stored.Owner, stored.Name)
+	p.newNames = newNames(stored, repo)
+	if stored.Version != 0 {
+		p.renamed = nameOf(stored.Owner, stored.Name)
+	}
 	if p.empty() && same(stored, repo) {
 		p.still = "the head did not move"
 	}

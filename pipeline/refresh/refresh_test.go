@@ -182,6 +182,9 @@ func TestRequests(t *testing.T) {
 	f := setup(t, "catalog-info.yaml")
 	r := f.create("acme/one", map[string]string{"catalog-info.yaml": component("one")})
 	f.mustRun(r, nil)
+	if n, _, err := f.store.MessageBacklog(t.Context()); err != nil || n != 0 {
+		t.Errorf("the first look asked for %d more, %v", n, err)
+	}
 	sha := f.commit("acme/one", map[string]*string{"catalog-info.yaml": new(component("two"))})
 
 	f.sim.ResetRequests()
