@@ -123,8 +123,8 @@ func (c *crawl) source(w want, read func(string) ([]byte, error)) descriptor.Sou
 	}
 }
 
-// process turns a file's documents into what it declares.
-func (c *crawl) process(f reading, in inputs) fileResult {
+// begin is the result of a file before its documents are looked at.
+func (c *crawl) begin(f reading, in inputs) fileResult {
 	r := fileResult{
 		File: storage.File{
 			RepositoryID: c.repo.ID, Path: f.path, BlobSHA: f.object.SHA, Role: f.role, Parent: f.parent,
@@ -143,6 +143,12 @@ func (c *crawl) process(f reading, in inputs) fileResult {
 	for i := range r.Diagnostics {
 		r.Diagnostics[i].Path, r.Diagnostics[i].Commit = f.path, c.repo.AppliedSHA
 	}
+	return r
+}
+
+// process turns a file's documents into what it declares.
+func (c *crawl) process(f reading, in inputs) fileResult {
+	r := c.begin(f, in)
 	source := c.source(f.want, func(url string) ([]byte, error) {
 		path, inside := f.inputs[url]
 		return in.body(url, path, inside)
@@ -173,16 +179,7 @@ func (c *crawl) process(f reading, in inputs) fileResult {
 		}
 	}
 	if len(r.rejected)+len(r.broken) > 0 {
-		// A Location that broke keeps its children with it.
-		before := c.stored[f.path]
-		for _, target := range before.Targets {
-			r.Targets = r.once(r.Targets, target)
-		}
-		for _, target := range before.External {
-			if !r.targets[target] && c.reach(target) {
-				r.External = r.once(r.External, target)
-			}
-		}
+		c.keepTargets(&r)
 	}
 	switch {
 	case hasError(r.Diagnostics):
@@ -192,6 +189,20 @@ func (c *crawl) process(f reading, in inputs) fileResult {
 	}
 	r.declarations = c.lastOfEach(&r, accepted)
 	return r
+}
+
+// keepTargets keeps, of a file with a document that broke, what its Locations
+// led to: a Location that broke keeps its children with it.
+func (c *crawl) keepTargets(r *fileResult) {
+	before := c.stored[r.Path]
+	for _, target := range before.Targets {
+		r.Targets = r.once(r.Targets, target)
+	}
+	for _, target := range before.External {
+		if !r.targets[target] && c.reach(target) {
+			r.External = r.once(r.External, target)
+		}
+	}
 }
 
 func hasError(ds []entity.Diagnostic) bool {
