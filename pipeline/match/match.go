@@ -32,12 +32,14 @@ type Pattern struct {
 const (
 	maxLength       = 4096
 	maxAlternatives = 100
+	maxSize         = 16 << 10 // of all alternatives
 )
 
 var (
 	errTooLong  = fmt.Errorf("pattern is longer than %d bytes", maxLength)
 	errNegation = errors.New("pattern starts with !, which is not supported")
 	errExtended = errors.New("pattern holds an extended glob such as @(a|b), which is not supported; use {a,b}")
+	errTooLarge = fmt.Errorf("pattern is longer than %d bytes once its braces are expanded", maxSize)
 	errTooMany  = fmt.Errorf("pattern has more than %d alternatives", maxAlternatives)
 )
 
@@ -75,11 +77,13 @@ func (p *Pattern) compile(pattern string) (*Pattern, error) {
 		return nil, fmt.Errorf("%q: %w", pattern, err)
 	}
 	for _, text := range texts {
+		if p.size += len(text); p.size > maxSize {
+			return nil, errTooLarge
+		}
 		var segments []segment
 		for part := range strings.SplitSeq(text, "/") {
 			segments = append(segments, compileSegment(part))
 		}
-		p.size += len(text)
 		p.alternatives = append(p.alternatives, segments)
 	}
 	return p, nil

@@ -31,7 +31,10 @@ func compileSegment(s string) segment {
 	if s == "**" {
 		return segment{globstar: true}
 	}
-	var seg segment
+	var (
+		seg      segment
+		unclosed bool
+	)
 	for len(s) > 0 {
 		r, size := utf8.DecodeRuneInString(s)
 		switch r {
@@ -41,7 +44,13 @@ func compileSegment(s string) segment {
 		case '?':
 			seg.tokens = append(seg.tokens, token{kind: anyOne})
 		case '[':
-			t, n := compileClass(s)
+			t, n := token{r: r}, 0
+			if !unclosed {
+				t, n = compileClass(s)
+			}
+			if n == 0 { // and those behind it are not closed either
+				t, n, unclosed = token{r: r}, size, true
+			}
 			seg.tokens, size = append(seg.tokens, t), n
 		case '\\':
 			if len(s) > 1 {
@@ -58,37 +67,41 @@ func compileSegment(s string) segment {
 	return seg
 }
 
-// compileClass reads [abc], [a-z] and [!abc]. A bracket that is never closed
-// stands for itself.
-func compileClass(s string) (token, int) {
-	t := token{kind: class}
-	runes := []rune(s)
-	i := 1
-	if i < len(runes) && (runes[i] == '!' || runes[i] == '^') {
-		t.negated = true
-		i++
+// compileClass reads [abc], [a-z] and [!abc], and says how long it is: 0 for a
+// bracket that is never closed.
+func compileClass(s string) (t token, size int) {
+	t.kind = class
+	body := s[1:]
+	if strings.HasPrefix(body, "!") || strings.HasPrefix(body, "^") {
+		t.negated, body = true, body[1:]
 	}
-	for first := true; i < len(runes) && (runes[i] != ']' || first); first = false {
-		low := runes[i]
-		high := low
-		if i+2 < len(runes) && runes[i+1] == '-' && runes[i+2] != ']' {
+	_, first := utf8.DecodeRuneInString(body) // which may be a bracket, and closes nothing
+	end := strings.IndexByte(body[first:], ']')
+	if end < 0 {
+		return t, 0
+	}
+	body = body[:first+end]
+	runes := []rune(body)
+	for i := 0; i < len(runes); i++ {
+		low, high := runes[i], runes[i]
+		if i+2 < len(runes) && runes[i+1] == '-' {
 			high = runes[i+2]
 			i += 2
 		}
 		t.ranges = append(t.ranges, [2]rune{low, high})
-		i++
 	}
-	if i >= len(runes) {
-		return token{r: '['}, 1
+	if t.negated {
+		return t, len(body) + 3
 	}
-	return t, len(string(runes[:i+1]))
+	return t, len(body) + 2
 }
 
-func (t token) match(r rune) bool {
+func (t token) match(r rune, work *int) bool {
 	switch t.kind {
 	case literal:
 		return t.r == r
 	case class:
+		*work -= len(t.ranges)
 		for _, x := range t.ranges {
 			if x[0] <= r && r <= x[1] {
 				return !t.negated
@@ -119,7 +132,7 @@ func (s segment) match(name string, dots bool, work *int) bool {
 		case i < len(s.tokens) && s.tokens[i].kind == anyRun:
 			star, starAt = i, at
 			i++
-		case i < len(s.tokens) && s.tokens[i].match(r):
+		case i < len(s.tokens) && s.tokens[i].match(r, work):
 			i++
 			at += size
 		case star >= 0:

@@ -30,12 +30,17 @@ func NewTree(paths []string) *Tree {
 func (t *Tree) Select(ctx context.Context, p *Pattern, work *int) ([]string, error) {
 	var found []string
 	*work -= p.size // for reading it
-	for i, names := range t.names {
+	const stretch = 1 << 20
+	for look, i := *work, 0; i < len(t.names); i++ {
+		names := t.names[i]
 		if *work <= 0 {
 			return nil, ErrCostly
 		}
-		if i%256 == 0 && ctx.Err() != nil {
-			return nil, context.Cause(ctx)
+		if *work <= look {
+			if ctx.Err() != nil {
+				return nil, context.Cause(ctx)
+			}
+			look = *work - stretch
 		}
 		if p.matchNames(names, work) {
 			found = append(found, t.paths[i])

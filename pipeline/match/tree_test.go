@@ -69,7 +69,7 @@ func TestSelectIsBounded(t *testing.T) {
 func TestUnbalancedBraces(t *testing.T) {
 	t.Parallel()
 	tests := []struct{ pattern, path string }{
-		{strings.Repeat("{a,b}", 6) + strings.Repeat("{", 4000), "aaaaaa" + strings.Repeat("{", 4000)},
+		{"{a,b}{a,b}" + strings.Repeat("{", 4000), "aa" + strings.Repeat("{", 4000)},
 		{"{a,{b,c}*", "{a,b1"}, {"{a,b}}*", "a}1"}, {"{{a},b}*", "{a}1"}, {"{,a}*", "a1"},
 	}
 	for _, tt := range tests {
@@ -80,5 +80,32 @@ func TestUnbalancedBraces(t *testing.T) {
 		if !p.Match(tt.path) {
 			t.Errorf("%.40q does not match %.40q", tt.pattern, tt.path)
 		}
+	}
+}
+
+// Brackets that never close stand for themselves, and what is in a class is
+// work too.
+func TestBracketsAreCounted(t *testing.T) {
+	t.Parallel()
+	for pattern, path := range map[string]string{
+		"*" + strings.Repeat("[", 4000): "a" + strings.Repeat("[", 4000),
+		"[!]a]*[":                       "b[", "[]a]*[x": "][x", "[a-c-e]*[!": "-[!", "[^b]?[é-ü]*": "axñ", "[]*": "[]",
+	} {
+		p, err := match.Compile(pattern)
+		if err != nil || !p.Match(path) {
+			t.Errorf("%.40q does not match %.40q, %v", pattern, path, err)
+		}
+	}
+	p, err := match.Compile("*[" + strings.Repeat("b", 1000) + "]N*")
+	if err != nil {
+		t.Fatal(err)
+	}
+	work := 100_000
+	tree := match.NewTree([]string{strings.Repeat("a", 120)})
+	if _, err := tree.Select(t.Context(), p, &work); err != nil || work > 0 {
+		t.Errorf("120 letters against 1,000 ranges cost %d, %v", 100_000-work, err)
+	}
+	if _, err := match.Compile("{1..99}" + strings.Repeat("a", 4000)); err == nil {
+		t.Error("a pattern of 400 KB was compiled")
 	}
 }

@@ -94,6 +94,9 @@ func (s *Step) validateTargets(ctx context.Context, targets []string, turn func(
 	}
 	var queue []storage.Location
 	for _, target := range targets {
+		if ctx.Err() != nil {
+			return nil, context.Cause(ctx)
+		}
 		l, err := location.Check("url", target, s.github.Hosts())
 		if err != nil {
 			out = append(out, &entity.Error{Name: "InputError", Message: err.Error()})
