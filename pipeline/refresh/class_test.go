@@ -37,7 +37,8 @@ func (f *fixture) from(source string, targets ...string) {
 		}
 		l.ID, l.Source = uuid.NewString(), source
 		if location.Foreign(l) {
-			l.Origin = "url:" + f.sim.URL() + "/acme/evil/blob/main/catalog-info.yaml"
+			id, _, _ := strings.Cut(strings.TrimPrefix(source, "entity:"), ":")
+			l.Origin = "url:" + f.sim.URL() + "/acme/evil-" + id + "/blob/main/catalog-info.yaml"
 		}
 		all = append(all, l)
 	}
@@ -152,6 +153,12 @@ func TestGuests(t *testing.T) {
 	}
 	if d := f.diagnostics(r); len(d) != 0 {
 		t.Errorf("the repository is blamed: %v", d)
+	}
+	// Another comes to its share, however many the glob has taken.
+	f.from("entity:9:a.yaml", "acme/many/blob/main/more/118.yaml")
+	f.mustRun(r, func(req *event.Refresh) { req.Look = true })
+	if refs := f.refs(r); len(refs) != 101 || !slices.Contains(refs, "component:default/more-118") || !slices.Contains(refs, "component:default/more-119") {
+		t.Errorf("%d entities are served, and a single file has no place among them: %v", len(refs), refs[len(refs)-5:])
 	}
 }
 

@@ -109,6 +109,9 @@ func (c *crawl) run(ctx context.Context) error {
 // follow reads files, and those that their Location entities lead to.
 func (c *crawl) follow(ctx context.Context, wants []want) error {
 	for depth := 0; ; depth++ {
+		if c.class == byOthers {
+			wants = c.inTurns(wants)
+		}
 		wants = c.fresh(wants)
 		if len(wants) == 0 {
 			return nil

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/callboard/callboard/pipeline/githubapp"
+	"github.com/callboard/callboard/pipeline/location"
 	"github.com/callboard/callboard/pipeline/match"
 	"github.com/callboard/callboard/storage"
 	"github.com/callboard/callboard/storage/entity"
@@ -138,11 +139,9 @@ func (c *crawl) bounded(ctx context.Context, level []want) ([]want, error) {
 	return level[:free], nil
 }
 
-// present are the files that others name and that are there, as many as may be:
-// those first that are known, so that a newcomer crowds nobody out. The rest is
-// the business of those who name it, so nothing is said of it here.
+// present are the files that others name and that are there, as many as may be.
+// The rest is the business of those who name it, so nothing is said of it here.
 func (c *crawl) present(ctx context.Context, level []want) ([]want, error) {
-	slices.SortStableFunc(level, func(a, b want) int { return cmp.Compare(c.known(b), c.known(a)) })
 	const lookups = 10 * maxGuests
 	if len(level) > lookups {
 		c.forget(level[lookups:])
@@ -162,6 +161,31 @@ func (c *crawl) present(ctx context.Context, level []want) ([]want, error) {
 		kept = append(kept, w)
 	}
 	return kept, nil
+}
+
+// inTurns orders what others name so that all of them come to their share:
+// whoever names a hundred files crowds nobody out. Of one's own those come first
+// that are known.
+func (c *crawl) inTurns(wants []want) []want {
+	type turn struct {
+		want
+		n int
+	}
+	slices.SortStableFunc(wants, func(a, b want) int { return cmp.Compare(c.known(b), c.known(a)) })
+	turns, taken := make([]turn, len(wants)), map[string]int{}
+	for i, w := range wants {
+		by := w.origin
+		if l, ok := location.Parse(strings.TrimPrefix(by, "url:")); ok {
+			by = l.Host + "/" + l.Owner + "/" + l.Repo // whichever of its files names it
+		}
+		turns[i] = turn{w, taken[by]}
+		taken[by]++
+	}
+	slices.SortStableFunc(turns, func(a, b turn) int { return cmp.Compare(a.n, b.n) })
+	for i, t := range turns {
+		wants[i] = t.want
+	}
+	return wants
 }
 
 // known is 1 for a file that was read before for the same origin.
