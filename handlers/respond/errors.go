@@ -102,7 +102,7 @@ func (a Adapter) Fail(w http.ResponseWriter, r *http.Request, err error) {
 	body.Request.Method, body.Request.URL = r.Method, a.relative(r)
 	body.Response.StatusCode = status
 	h := w.Header()
-	for _, name := range []string{"ETag", "Content-Encoding", "Content-Length", "Link"} {
+	for _, name := range []string{"ETag", "Last-Modified", "Content-Encoding", "Content-Length", "Link"} {
 		h.Del(name)
 	}
 	_ = JSON(w, r, status, body) // strings and numbers: it cannot fail
