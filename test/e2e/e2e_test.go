@@ -4,6 +4,8 @@ package e2e
 
 import (
 	"fmt"
+	"io"
+	"net/http"
 	"strings"
 	"testing"
 
@@ -100,4 +102,32 @@ func expectRefs(t *testing.T, w *harness.World, want ...string) {
 	for ref := range got {
 		t.Errorf("%s is too much", ref)
 	}
+}
+
+// send sends a request, with a body as JSON, and gives the answer.
+func send(t *testing.T, w *harness.World, method, path, body string) (status int, answer []byte) {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), method, w.URL+path, strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if body != "" {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	if answer, err = io.ReadAll(res.Body); err != nil {
+		t.Fatal(err)
+	}
+	return res.StatusCode, answer
+}
+
+// ask sends a request and gives the status alone.
+func ask(t *testing.T, w *harness.World, method, path, body string) int {
+	t.Helper()
+	status, _ := send(t, w, method, path, body)
+	return status
 }

@@ -25,25 +25,6 @@ func explained[T any](t *testing.T, w *harness.World, path string) (out T) {
 	return out
 }
 
-// ask sends a request and answers the status.
-func ask(t *testing.T, w *harness.World, method, path, body string) int {
-	t.Helper()
-	req, err := http.NewRequestWithContext(t.Context(), method, w.URL+path, strings.NewReader(body))
-	if err != nil {
-		t.Fatal(err)
-	}
-	req.Header.Set("Content-Type", "application/json")
-	res, err := http.DefaultClient.Do(req)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer res.Body.Close()
-	if _, err := io.Copy(io.Discard, res.Body); err != nil {
-		t.Fatal(err)
-	}
-	return res.StatusCode
-}
-
 const group = "apiVersion: backstage.io/v1alpha1\nkind: Group\nmetadata: {name: team-a}\nspec: {type: team, children: []}\n"
 
 // What is wrong, who declares what, and how fresh it is, over the whole program.

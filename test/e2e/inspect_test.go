@@ -3,7 +3,6 @@ package e2e
 import (
 	"encoding/json"
 	"fmt"
-	"io"
 	"net/http"
 	"strings"
 	"testing"
@@ -25,24 +24,11 @@ func privateRepo(t *testing.T, w *harness.World) {
 	}
 }
 
-// inspected sends a POST and gives the answer.
+// inspected sends a POST to the catalog and gives the answer.
 func inspected(t *testing.T, w *harness.World, path, body string) (status int, answer string) {
 	t.Helper()
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, w.URL+"/api/catalog"+path, strings.NewReader(body))
-	if err != nil {
-		t.Fatal(err)
-	}
-	req.Header.Set("Content-Type", "application/json")
-	res, err := http.DefaultClient.Do(req)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer res.Body.Close()
-	raw, err := io.ReadAll(res.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return res.StatusCode, string(raw)
+	status, raw := send(t, w, http.MethodPost, "/api/catalog"+path, body)
+	return status, string(raw)
 }
 
 // Whoever may validate an entity learns which files are there, and nothing of

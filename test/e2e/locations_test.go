@@ -3,7 +3,6 @@ package e2e
 import (
 	"encoding/json"
 	"fmt"
-	"io"
 	"net/http"
 	"strings"
 	"testing"
@@ -21,24 +20,9 @@ type registered struct {
 // call sends JSON and decodes the answer, which must have the status.
 func call(t *testing.T, w *harness.World, method, path, body string, status int, out any) {
 	t.Helper()
-	req, err := http.NewRequestWithContext(t.Context(), method, w.URL+"/api/catalog"+path, strings.NewReader(body))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if body != "" {
-		req.Header.Set("Content-Type", "application/json")
-	}
-	res, err := http.DefaultClient.Do(req)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer res.Body.Close()
-	raw, err := io.ReadAll(res.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if res.StatusCode != status {
-		t.Fatalf("%s %s: %d %s, want %d", method, path, res.StatusCode, raw, status)
+	got, raw := send(t, w, method, "/api/catalog"+path, body)
+	if got != status {
+		t.Fatalf("%s %s: %d %s, want %d", method, path, got, raw, status)
 	}
 	if out != nil {
 		if err := json.Unmarshal(raw, out); err != nil {
