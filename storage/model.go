@@ -17,6 +17,8 @@ type Cause struct {
 	Commit     string `json:"commit,omitempty"`
 	Pusher     string `json:"pusher,omitempty"`
 	Actor      string `json:"actor,omitempty"`
+	// Scan is the id of the scan that found it.
+	Scan string `json:"scan,omitempty"`
 }
 
 // Reasons of a Cause.
@@ -29,6 +31,7 @@ const (
 	ReasonManual       = "manual"
 	ReasonReplay       = "replay"
 	ReasonSettings     = "settings"
+	ReasonPeople       = "people"
 )
 
 // DeliveryState is how far a webhook delivery has come.

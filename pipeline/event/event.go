@@ -7,6 +7,7 @@ package event
 import (
 	"encoding/json"
 	"fmt"
+	"strings"
 
 	"github.com/callboard/callboard/storage"
 )
@@ -20,6 +21,15 @@ const (
 	// names a file in it. Such requests come after all others. Key and payload as
 	// TopicRefresh.
 	TopicLook = "repository.look.v1"
+	// TopicScanned asks for the same because a scan found the repository moved, new
+	// or gone. Such requests come after all others too. Key and payload as TopicRefresh.
+	TopicScanned = "repository.scanned.v1"
+	// TopicScan asks for one page of a scan of an account's repositories.
+	// Key: ScanKey; payload: Scan.
+	TopicScan = "account.scan.v1"
+	// TopicPeople asks for the users and groups of an organization to be made equal
+	// to its members and teams. Key: PeopleKey; payload: People.
+	TopicPeople = "organization.people.v1"
 	// TopicInstallation carries an installation or installation_repositories
 	// delivery, which names many repositories. Key: "installation/<id>"; payload: Installation.
 	TopicInstallation = "installation.changed.v1"
@@ -47,7 +57,60 @@ type Refresh struct {
 	// of it changed. Force reads every file again besides.
 	Look  bool `json:"look,omitempty"`
 	Force bool `json:"force,omitempty"`
+	// Seen is what a scan saw of a repository that was not known.
+	Seen *Seen `json:"seen,omitempty"`
+	// Released says that the scan's removals may be applied: they were counted, and
+	// are few enough or approved.
+	Released bool `json:"released,omitempty"`
 }
+
+// Seen is a repository as a page of a scan shows it, with its descriptor where
+// that is a plain path. It spares a request, as long as the repository is not
+// known by anything newer: it must have no row in the store.
+type Seen struct {
+	ID            int64    `json:"id"`
+	Owner         string   `json:"owner"`
+	Name          string   `json:"name"`
+	URL           string   `json:"url"`
+	DefaultBranch string   `json:"defaultBranch"`
+	Visibility    string   `json:"visibility"`
+	Archived      bool     `json:"archived,omitempty"`
+	Fork          bool     `json:"fork,omitempty"`
+	Topics        []string `json:"topics,omitempty"`
+	Head          string   `json:"head"`
+	// Path is the file that was looked for; BlobSHA is "" where there is none.
+	Path    string `json:"path,omitempty"`
+	BlobSHA string `json:"blobSha,omitempty"`
+	Size    int64  `json:"size,omitempty"`
+	// Text is nil where the file is too large to travel, or not text.
+	Text *string `json:"text,omitempty"`
+}
+
+// Scan asks for a scan of an account to begin or to go on.
+type Scan struct {
+	Host  string `json:"host"`
+	Owner string `json:"owner,omitempty"` // "" for all accounts of the host
+	// InstallationID is that of the App there, 0 where it is not known or a token is used.
+	InstallationID int64 `json:"installationId,omitempty"`
+	// Scan is the id of the row that says how far it is; "" for one that is to begin.
+	Scan string `json:"scan,omitempty"`
+}
+
+// ScanKey is the ordering key of the scans of an account.
+func ScanKey(s Scan) string { return "scan/" + strings.ToLower(s.Host+"/"+s.Owner) }
+
+// People asks for a look at the members and teams of an organization.
+type People struct {
+	Host string `json:"host"`
+	Org  string `json:"org"`
+	// Scan is as in Scan.
+	Scan string `json:"scan,omitempty"`
+	// Released says that what goes may go, however much it is.
+	Released bool `json:"released,omitempty"`
+}
+
+// PeopleKey is the ordering key of the looks at an organization's people.
+func PeopleKey(p People) string { return "people/" + strings.ToLower(p.Host+"/"+p.Org) }
 
 // RefreshKey is the ordering key of a repository's messages. One repository
 // has one key whether or not its id is known yet: refreshes by name resolve to
