@@ -15,14 +15,18 @@ type Name struct {
 	Owner          string
 	Name           string
 	InstallationID int64
+	// Branch is looked at instead of the default branch where it is set. A
+	// repository without it is as good as empty.
+	Branch string
 }
 
 // Repository is what GitHub says of a repository.
 type Repository struct {
-	ID            int64
-	Owner         string
-	Name          string
-	URL           string
+	ID    int64
+	Owner string
+	Name  string
+	URL   string
+	// DefaultBranch is the branch that was looked at.
 	DefaultBranch string
 	Visibility    string // public, internal, private
 	Archived      bool
@@ -65,10 +69,25 @@ type repositoryNode struct {
 	RepositoryTopics struct {
 		Nodes []struct{ Topic struct{ Name string } }
 	}
-	DefaultBranchRef *struct {
-		Name   string
-		Target struct{ OID string }
+	DefaultBranchRef *branchNode
+	Ref              *branchNode
+}
+
+type branchNode struct {
+	Name   string
+	Target struct{ OID string }
+}
+
+// on takes a configured branch for the default one. Whether it is there says the
+// answer itself, so its absence is no fault.
+func (n repositoryNode) on(branch string) repositoryNode {
+	if branch == "" {
+		return n
 	}
+	if n.DefaultBranchRef = n.Ref; n.Ref == nil {
+		n.DefaultBranchRef = &branchNode{Name: branch}
+	}
+	return n
 }
 
 func (n repositoryNode) repository() (Repository, error) {
@@ -97,7 +116,7 @@ func (c *Clients) Open(ctx context.Context, n Name, paths []string) (*Snapshot, 
 	if err != nil {
 		return nil, err
 	}
-	s, err := cl.open(ctx, n.Owner, n.Name, paths)
+	s, err := cl.open(ctx, n, paths)
 	if n.ID == 0 || err == nil && s.ID == n.ID {
 		return s, err
 	}
@@ -112,28 +131,38 @@ func (c *Clients) Open(ctx context.Context, n Name, paths []string) (*Snapshot, 
 		}
 		return nil, classify(err)
 	}
-	return cl.open(ctx, repo.GetOwner().GetLogin(), repo.GetName(), paths)
+	n.Owner, n.Name = repo.GetOwner().GetLogin(), repo.GetName()
+	return cl.open(ctx, n, paths)
 }
 
 // maxPrefetch bounds the look-ups that ride along with Open.
 const maxPrefetch = 40
 
-func (c *client) open(ctx context.Context, owner, name string, paths []string) (*Snapshot, error) {
+func (c *client) open(ctx context.Context, n Name, paths []string) (*Snapshot, error) {
 	if len(paths) > maxPrefetch {
 		paths = paths[:maxPrefetch]
 	}
 	var q strings.Builder
-	vars := map[string]any{"owner": owner, "name": name}
+	vars := map[string]any{"owner": n.Owner, "name": n.Name}
 	q.WriteString("query($owner:String!,$name:String!")
 	declareExpressions(&q, len(paths))
+	commit := "HEAD"
+	if n.Branch != "" {
+		commit = "refs/heads/" + n.Branch
+		vars["branch"] = commit
+		q.WriteString(",$branch:String!")
+	}
 	q.WriteString("){repository(owner:$owner,name:$name){" + repositoryFields)
+	if n.Branch != "" {
+		q.WriteString(" ref(qualifiedName:$branch){name target{oid}}")
+	}
 	for i, p := range paths {
 		fields := "oid byteSize"
 		if i == 0 {
 			fields += " text isBinary isTruncated"
 		}
 		fmt.Fprintf(&q, "\np%d:object(expression:$e%d){... on Blob{%s}}", i, i, fields)
-		vars[fmt.Sprintf("e%d", i)] = "HEAD:" + p
+		vars[fmt.Sprintf("e%d", i)] = commit + ":" + p
 	}
 	q.WriteString("}}")
 
@@ -146,7 +175,7 @@ func (c *client) open(ctx context.Context, owner, name string, paths []string) (
 	if answer.Repository == nil || node.DatabaseID == 0 {
 		return nil, ErrNotFound
 	}
-	repo, err := node.repository()
+	repo, err := node.on(n.Branch).repository()
 	if err != nil {
 		return nil, err
 	}
