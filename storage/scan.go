@@ -68,6 +68,14 @@ type Scan struct {
 	ApprovedBy string
 }
 
+// ScanFilter selects scans. Zero fields do not filter; names are in any case.
+type ScanFilter struct {
+	Host, Owner string
+	Kind        ScanKind
+	State       ScanState
+	Limit       int // 0 means 100
+}
+
 // Hold is a removal that a scan found and that is not applied before all of the
 // scan's removals are counted.
 type Hold struct {

@@ -75,6 +75,8 @@ type Reader interface {
 	RepositoryByCommit(ctx context.Context, sha string) (Repository, error)
 	// Repositories lists all, by host, owner, name.
 	Repositories(ctx context.Context) ([]Repository, error)
+	// RepositoriesByID reads those that there are, by id.
+	RepositoriesByID(ctx context.Context, ids []int64) ([]Repository, error)
 	// RepositoryPage lists some, by id.
 	RepositoryPage(ctx context.Context, f RepositoryFilter) ([]Repository, error)
 	// Files lists all of a repository, by path.
@@ -110,6 +112,15 @@ type Reader interface {
 	Locations(ctx context.Context) ([]Location, error)
 	// RepositoryLocations are those that point into a repository; owner and repo in any case.
 	RepositoryLocations(ctx context.Context, host, owner, repo string) ([]Location, error)
+
+	Scan(ctx context.Context, id string) (Scan, error)
+	// Scans lists without SeenIDs, newest first.
+	Scans(ctx context.Context, f ScanFilter) ([]Scan, error)
+	// ScanBacklog is how many undone messages have the scan as their cause: those
+	// that are still to be done, and those that are parked.
+	ScanBacklog(ctx context.Context, scanID string) (waiting, failed int, err error)
+	// Holds lists those of a scan, by repository id.
+	Holds(ctx context.Context, scanID string) ([]Hold, error)
 }
 
 // Tx is a transaction. Reads see its own writes. A call with an empty list asks
@@ -171,10 +182,19 @@ type Tx interface {
 	// whose type and target are kept keeps its id.
 	ReplaceLocations(ctx context.Context, source string, locations []Location) error
 
+	// PutScan inserts or replaces by id.
+	PutScan(ctx context.Context, s Scan) error
+	// PutHold inserts or replaces by repository id: the newest scan that misses a
+	// repository holds it.
+	PutHold(ctx context.Context, h Hold) error
+	// DeleteHolds removes those of a scan, or with ids only those of these
+	// repositories; then "" stands for any scan.
+	DeleteHolds(ctx context.Context, scanID string, repositoryIDs ...int64) error
+
 	// AcquireLease takes or renews a named lease until a time; false when another
 	// holder has it and it is not over at now.
 	AcquireLease(ctx context.Context, name, holder string, now, until time.Time) (bool, error)
-	// Prune deletes finished messages, final deliveries, tombstones and leases older than
+	// Prune deletes finished messages, final deliveries, tombstones, scans and leases older than
 	// the time, at most limit rows, and says how many went: fewer than limit when
 	// none is left. Changes are kept.
 	Prune(ctx context.Context, before time.Time, limit int) (int64, error)

@@ -106,12 +106,13 @@ const (
 	pruneDeliveries = `DELETE FROM deliveries WHERE id IN (SELECT id FROM deliveries
 		WHERE state IN ('applied', 'unchanged', 'ignored') AND received_at < $1 AND done_at < $1 LIMIT $2)`
 	pruneTombstones = `DELETE FROM entities WHERE id IN (SELECT id FROM entities WHERE deleted_at <> 0 AND deleted_at < $1 LIMIT $2)`
+	pruneScans      = `DELETE FROM scans WHERE id IN (SELECT id FROM scans WHERE finished_at <> 0 AND finished_at < $1 LIMIT $2)`
 	pruneLeases     = `DELETE FROM leases WHERE name IN (SELECT name FROM leases WHERE expires_at < $1 LIMIT $2)`
 )
 
 // Prune keeps parked deliveries, because they may be replayed.
 func (t *tx) Prune(ctx context.Context, before time.Time, limit int) (total int64, err error) {
-	for _, query := range []string{pruneMessages, pruneDeliveries, pruneTombstones, pruneLeases} {
+	for _, query := range []string{pruneMessages, pruneDeliveries, pruneTombstones, pruneScans, pruneLeases} {
 		n, err := t.exec(ctx, query, row.Micros(before), int64(limit)-total)
 		if err != nil {
 			return 0, fmt.Errorf("prune: %w", err)

@@ -94,6 +94,15 @@ CREATE TABLE files (
 	roots TEXT DEFAULT ''::text NOT NULL,
 	errors TEXT DEFAULT ''::text NOT NULL
 );
+CREATE TABLE holds (
+	repository_id BIGINT NOT NULL,
+	scan_id TEXT COLLATE "C" NOT NULL,
+	repository TEXT NOT NULL,
+	entities INTEGER NOT NULL,
+	refs TEXT NOT NULL,
+	payload TEXT NOT NULL,
+	at BIGINT NOT NULL
+);
 CREATE TABLE leases (
 	name TEXT COLLATE "C" NOT NULL,
 	holder TEXT NOT NULL,
@@ -157,6 +166,33 @@ CREATE TABLE repositories (
 	verified_at BIGINT DEFAULT 0 NOT NULL,
 	former TEXT DEFAULT ''::text NOT NULL
 );
+CREATE TABLE scans (
+	id TEXT COLLATE "C" NOT NULL,
+	kind TEXT COLLATE "C" NOT NULL,
+	host TEXT COLLATE "C" NOT NULL,
+	owner TEXT COLLATE "C" NOT NULL,
+	installation_id BIGINT NOT NULL,
+	whole BOOLEAN NOT NULL,
+	cause TEXT NOT NULL,
+	state TEXT COLLATE "C" NOT NULL,
+	list_cursor TEXT NOT NULL,
+	page_size INTEGER NOT NULL,
+	pages INTEGER NOT NULL,
+	total INTEGER NOT NULL,
+	seen INTEGER NOT NULL,
+	changed INTEGER NOT NULL,
+	missing INTEGER NOT NULL,
+	failed INTEGER NOT NULL,
+	removing INTEGER NOT NULL,
+	requests INTEGER NOT NULL,
+	retries INTEGER NOT NULL,
+	started_at BIGINT NOT NULL,
+	updated_at BIGINT NOT NULL,
+	finished_at BIGINT NOT NULL,
+	error TEXT NOT NULL,
+	approved_by TEXT NOT NULL,
+	seen_ids BYTEA NOT NULL
+);
 
 CREATE UNIQUE INDEX catalog_revision_pkey ON catalog_revision USING btree (id);
 CREATE UNIQUE INDEX changes_pkey ON changes USING btree (revision);
@@ -179,6 +215,8 @@ CREATE UNIQUE INDEX entities_pkey ON entities USING btree (id);
 CREATE UNIQUE INDEX entities_ref ON entities USING btree (ref) WHERE (deleted_at = 0);
 CREATE INDEX entities_repository ON entities USING btree (repository_id, ref) WHERE (deleted_at = 0);
 CREATE UNIQUE INDEX files_pkey ON files USING btree (repository_id, path);
+CREATE UNIQUE INDEX holds_pkey ON holds USING btree (repository_id);
+CREATE INDEX holds_scan ON holds USING btree (scan_id, repository_id);
 CREATE UNIQUE INDEX leases_pkey ON leases USING btree (name);
 CREATE UNIQUE INDEX locations_pkey ON locations USING btree (id);
 CREATE INDEX locations_repository ON locations USING btree (lower(host), lower(owner), lower(repo));
@@ -189,6 +227,7 @@ CREATE INDEX messages_due ON messages USING btree (run_after, id) WHERE ((done_a
 CREATE INDEX messages_oldest ON messages USING btree (created_at) WHERE ((done_at = 0) AND (parked_at = 0));
 CREATE INDEX messages_parked ON messages USING btree (parked_at, id) WHERE ((done_at = 0) AND (parked_at <> 0));
 CREATE UNIQUE INDEX messages_pkey ON messages USING btree (id);
+CREATE INDEX messages_scan ON messages USING btree ((((cause)::jsonb ->> 'scan'::text))) WHERE ((done_at = 0) AND (POSITION(('"scan":'::text) IN (cause)) > 0));
 CREATE INDEX messages_undone ON messages USING btree (topic, key, id) WHERE (done_at = 0);
 CREATE UNIQUE INDEX relations_pkey ON relations USING btree (origin_ref, source, type, target);
 CREATE INDEX repositories_applied ON repositories USING btree (applied_sha);
@@ -196,3 +235,7 @@ CREATE INDEX repositories_failed ON repositories USING btree (id) WHERE (error <
 CREATE INDEX repositories_former ON repositories USING btree (id) WHERE (former <> ''::text);
 CREATE INDEX repositories_name ON repositories USING btree (lower(host), lower(owner), lower(name));
 CREATE UNIQUE INDEX repositories_pkey ON repositories USING btree (id);
+CREATE INDEX scans_account ON scans USING btree (lower(host), lower(owner), started_at, id);
+CREATE INDEX scans_finished ON scans USING btree (finished_at) WHERE (finished_at <> 0);
+CREATE UNIQUE INDEX scans_pkey ON scans USING btree (id);
+CREATE INDEX scans_started ON scans USING btree (started_at, id);

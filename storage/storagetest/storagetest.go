@@ -36,6 +36,7 @@ func Run(t *testing.T, open func(t *testing.T) storage.Store) {
 		{"changes", changes},
 		{"locations", locations},
 		{"leases", leases},
+		{"scans", scans},
 		{"transactions", transactions},
 		{"text", texts},
 	}
