@@ -17,3 +17,41 @@ type Schedule struct {
 	Timeout      time.Duration
 	InitialDelay time.Duration
 }
+
+// Next is when to run what last began at last (zero: never) in a process that
+// came up at started. It is not after now when the time has come, also for what
+// was missed while nobody was there: that is done once. ok is false for work
+// that is not done by itself.
+//
+// What never ran is due after the initial delay, or at its cron time.
+func (s Schedule) Next(last, started, now time.Time) (at time.Time, ok bool) {
+	if last.After(now) { // a clock was set back: wait one turn at most
+		last = now
+	}
+	first := started.Add(s.InitialDelay)
+	switch {
+	case s.Manual:
+		return time.Time{}, false
+	case s.Cron != "":
+		c, err := parseCron(s.Cron)
+		if err != nil { // the configuration was checked, so nobody meant this
+			return time.Time{}, false
+		}
+		if last.IsZero() {
+			last = started
+		}
+		if at, ok = c.next(last); !ok {
+			return time.Time{}, false
+		}
+	case s.Frequency <= 0:
+		return time.Time{}, false
+	case last.IsZero():
+		return first, true
+	default:
+		at = last.Add(s.Frequency)
+	}
+	if at.Before(first) {
+		at = first
+	}
+	return at, true
+}
