@@ -50,6 +50,8 @@ type Reader interface {
 	Delivery(ctx context.Context, guid string) (Delivery, error)
 	// Deliveries lists without payloads, newest first.
 	Deliveries(ctx context.Context, f DeliveryFilter) ([]Delivery, error)
+	// KnownDeliveries says which of the GUIDs there are.
+	KnownDeliveries(ctx context.Context, guids []string) (map[string]bool, error)
 
 	// PendingMessages are all of the key that are not done, not parked and due at now, by id.
 	PendingMessages(ctx context.Context, topic, key string, now time.Time) ([]Message, error)
@@ -121,6 +123,10 @@ type Reader interface {
 	ScanBacklog(ctx context.Context, scanID string) (waiting, failed int, err error)
 	// Holds lists those of a scan, by repository id.
 	Holds(ctx context.Context, scanID string) ([]Hold, error)
+
+	Checkpoint(ctx context.Context, name string) (Checkpoint, error)
+	// Checkpoints lists those whose name begins with the prefix, by name.
+	Checkpoints(ctx context.Context, prefix string) ([]Checkpoint, error)
 }
 
 // Tx is a transaction. Reads see its own writes. A call with an empty list asks
@@ -190,6 +196,9 @@ type Tx interface {
 	// DeleteHolds removes those of a scan, or with ids only those of these
 	// repositories; then "" stands for any scan.
 	DeleteHolds(ctx context.Context, scanID string, repositoryIDs ...int64) error
+
+	// PutCheckpoint inserts or replaces by name.
+	PutCheckpoint(ctx context.Context, c Checkpoint) error
 
 	// AcquireLease takes or renews a named lease until a time; false when another
 	// holder has it and it is not over at now.

@@ -53,6 +53,23 @@ var insertDeliveries = insertAll("deliveries", row.DeliveryColumns+", payload",
 	"text, text, text, bigint, bigint, text, text, text, text, bigint, text, text, int, text, bigint, bigint, bytea") +
 	` ON CONFLICT (guid) DO NOTHING RETURNING guid`
 
+const knownDeliveries = `SELECT guid FROM deliveries WHERE guid = ANY ($1)`
+
+func (r reader) KnownDeliveries(ctx context.Context, guids []string) (map[string]bool, error) {
+	if len(guids) == 0 {
+		return nil, nil
+	}
+	found, err := collect(ctx, r, text, knownDeliveries, guids)
+	if err != nil {
+		return nil, fmt.Errorf("look for %d deliveries: %w", len(guids), err)
+	}
+	known := make(map[string]bool, len(found))
+	for _, guid := range found {
+		known[guid] = true
+	}
+	return known, nil
+}
+
 func (t *tx) AddDeliveries(ctx context.Context, all []storage.Delivery) ([]bool, error) {
 	if len(all) == 0 {
 		return nil, nil

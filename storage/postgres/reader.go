@@ -66,6 +66,8 @@ func one[T any](ctx context.Context, q queryer, scan func(row.Scanner) (T, error
 
 func number(s row.Scanner) (n int64, err error) { return n, s.Scan(&n) }
 
+func text(s row.Scanner) (v string, err error) { return v, s.Scan(&v) }
+
 // insert writes INSERT with a placeholder for each column.
 func insert(table, columns string) string {
 	return "INSERT INTO " + table + " (" + columns + ") VALUES (" + marks(columns) + ")"

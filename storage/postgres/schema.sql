@@ -15,6 +15,11 @@ CREATE TABLE changes (
 	cause TEXT NOT NULL,
 	at BIGINT NOT NULL
 );
+CREATE TABLE checkpoints (
+	name TEXT COLLATE "C" NOT NULL,
+	value TEXT NOT NULL,
+	updated_at BIGINT NOT NULL
+);
 CREATE TABLE claims (
 	ref TEXT COLLATE "C" NOT NULL,
 	repository_id BIGINT NOT NULL,
@@ -197,6 +202,7 @@ CREATE TABLE scans (
 CREATE UNIQUE INDEX catalog_revision_pkey ON catalog_revision USING btree (id);
 CREATE UNIQUE INDEX changes_pkey ON changes USING btree (revision);
 CREATE INDEX changes_ref ON changes USING btree (ref, revision);
+CREATE UNIQUE INDEX checkpoints_pkey ON checkpoints USING btree (name);
 CREATE INDEX claims_file ON claims USING btree (repository_id, path);
 CREATE UNIQUE INDEX claims_pkey ON claims USING btree (ref, repository_id, path, document);
 CREATE INDEX deliveries_commit ON deliveries USING btree (commit_sha, received_at, id);

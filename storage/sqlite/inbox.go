@@ -48,6 +48,23 @@ func (r reader) Deliveries(ctx context.Context, f storage.DeliveryFilter) ([]sto
 	return all, nil
 }
 
+const knownDeliveries = `SELECT guid FROM deliveries WHERE guid ` + inSet
+
+func (r reader) KnownDeliveries(ctx context.Context, guids []string) (map[string]bool, error) {
+	if len(guids) == 0 {
+		return nil, nil
+	}
+	found, err := collect(ctx, r, text, knownDeliveries, textSet(guids))
+	if err != nil {
+		return nil, fmt.Errorf("look for %d deliveries: %w", len(guids), err)
+	}
+	known := make(map[string]bool, len(found))
+	for _, guid := range found {
+		known[guid] = true
+	}
+	return known, nil
+}
+
 var insertDelivery = insert("deliveries", row.DeliveryColumns+", payload") + ` ON CONFLICT (guid) DO NOTHING`
 
 func (t *tx) AddDeliveries(ctx context.Context, all []storage.Delivery) ([]bool, error) {

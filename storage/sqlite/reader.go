@@ -65,6 +65,8 @@ func one[T any](ctx context.Context, q queryer, scan func(row.Scanner) (T, error
 
 func number(s row.Scanner) (n int64, err error) { return n, s.Scan(&n) }
 
+func text(s row.Scanner) (v string, err error) { return v, s.Scan(&v) }
+
 // textSet and idSet make a list the argument of inSet: one statement to
 // prepare, whatever the length of the list.
 func textSet(values []string) string {

@@ -16,6 +16,11 @@ CREATE TABLE changes (
 	at INTEGER NOT NULL
 ) STRICT;
 CREATE INDEX changes_ref ON changes (ref, revision);
+CREATE TABLE checkpoints (
+	name TEXT PRIMARY KEY,
+	value TEXT NOT NULL,
+	updated_at INTEGER NOT NULL
+) STRICT;
 CREATE TABLE claims (
 	ref TEXT NOT NULL,
 	repository_id INTEGER NOT NULL,

@@ -27,8 +27,6 @@ func openTest(t *testing.T) *Store {
 
 var parameter = regexp.MustCompile(`\?\d*`)
 
-func text(s row.Scanner) (v string, err error) { return v, s.Scan(&v) }
-
 // schema.sql is what all migrations together make. It is for people to read.
 func TestSchemaIsFresh(t *testing.T) {
 	t.Parallel()
@@ -62,7 +60,7 @@ func TestQueriesUseIndexes(t *testing.T) {
 	t.Parallel()
 	s := openTest(t)
 	queries := []string{
-		selectDelivery, finishDelivery, pruneMessages, pruneTombstones,
+		selectDelivery, knownDeliveries, finishDelivery, selectCheckpoint, selectCheckpoints, pruneMessages, pruneTombstones,
 		pendingMessages, sweepMessages, parkedMessages, messageBacklog,
 		finishMessages, retryMessages, postponeMessages, parkMessages, markSwept,
 		repositoryByID, repositoriesNamed, updateRepository, selectFiles, deleteFiles,

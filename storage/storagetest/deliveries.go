@@ -65,6 +65,21 @@ var deliveries = []scenario{
 		_, err := f.store.Delivery(f.Context(), "nobody")
 		wantErr(f, err, storage.ErrNotFound)
 	}},
+	{"those that are known are told", func(f fixture) {
+		f.write(func(tx writes) {
+			for _, guid := range []string{"a", "b", "c"} {
+				must(tx.AddDelivery(tx.ctx, delivery(guid, 0)))
+			}
+			same(f, "before the end", map[string]bool{"c": true}, must(tx.KnownDeliveries(tx.ctx, []string{"c", "d"})))
+		})
+		known := func(guids ...string) map[string]bool {
+			f.Helper()
+			return get[map[string]bool](f)(f.store.KnownDeliveries(f.Context(), guids))
+		}
+		same(f, "known", map[string]bool{"a": true, "c": true}, known("c", "x", "a", "A", "a"))
+		same(f, "none of them", 0, len(known("x")))
+		same(f, "of none", 0, len(known()))
+	}},
 	{"an outcome is written", func(f fixture) {
 		d := delivery("g1", 0)
 		f.write(func(tx writes) {

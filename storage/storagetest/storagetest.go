@@ -37,6 +37,7 @@ func Run(t *testing.T, open func(t *testing.T) storage.Store) {
 		{"locations", locations},
 		{"leases", leases},
 		{"scans", scans},
+		{"checkpoints", checkpoints},
 		{"transactions", transactions},
 		{"text", texts},
 	}
