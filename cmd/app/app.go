@@ -96,15 +96,14 @@ func (a *App) setup(ctx context.Context, opts Options) error {
 		}
 	})
 	a.bus = bus.New(a.store, transport, bus.Config{Workers: cfg.Workers, Retention: cfg.Retention}, a.log, metrics)
-	refreshing, err := refreshConfig(cfg)
-	if err != nil {
-		return err
-	}
+	refreshing := refreshConfig(cfg)
 	step := refresh.New(refreshing, a.store, source{github}, a.log)
 	bus.Register(a.bus, step)
 	bus.RegisterBackground(a.bus, refresh.Looks{Step: step})
-	bus.Register(a.bus, inbox.InstallationStep{Store: a.store})
-	a.inbox = inbox.New(a.store, inbox.Config{Host: deliveryHost(github.Hosts())}, a.log)
+	bus.RegisterBackground(a.bus, refresh.Scanned{Step: step})
+	routing := inbox.Config{Host: deliveryHost(github.Hosts()), Policy: refreshing.Policy}
+	bus.Register(a.bus, inbox.InstallationStep{Store: a.store, Config: routing})
+	a.inbox = inbox.New(a.store, routing, a.log)
 
 	var secrets []string
 	for _, s := range cfg.WebhookSecrets {

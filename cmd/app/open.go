@@ -1,20 +1,20 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 
 	"github.com/callboard/callboard/cmd/config"
 	"github.com/callboard/callboard/handlers/api/callboard"
 	"github.com/callboard/callboard/pipeline/bus"
 	"github.com/callboard/callboard/pipeline/descriptor"
+	"github.com/callboard/callboard/pipeline/discovery"
 	"github.com/callboard/callboard/pipeline/githubapp"
-	"github.com/callboard/callboard/pipeline/match"
 	"github.com/callboard/callboard/pipeline/refresh"
 	"github.com/callboard/callboard/storage"
 	"github.com/callboard/callboard/storage/postgres"
@@ -51,33 +51,27 @@ func hosts(entries []config.GitHub) []githubapp.Host {
 	return out
 }
 
-// refreshConfig takes the catalog pattern of an organisation from its provider.
-func refreshConfig(cfg *config.Config) (refresh.Config, error) {
-	patterns := map[string]string{}
-	for _, p := range cfg.Providers {
-		if _, err := match.Compile(p.CatalogPath); err != nil {
-			return refresh.Config{}, fmt.Errorf("catalog.providers.github.%s.catalogPath: %w", p.ID, err)
-		}
-		patterns[strings.ToLower(p.Host+"/"+p.Organization)] = p.CatalogPath
-	}
+// refreshConfig is how repositories are read.
+func refreshConfig(cfg *config.Config) refresh.Config {
 	return refresh.Config{
-		Pattern: func(host, owner string) string {
-			if p, ok := patterns[strings.ToLower(host+"/"+owner)]; ok {
-				return p
-			}
-			return refresh.DefaultPattern
-		},
+		Policy:   policy(cfg),
 		Rules:    cfg.Catalog.Rules,
 		Owner:    refresh.OwnerPolicy(cfg.Catalog.Owner),
 		Limits:   descriptor.Limits{FileBytes: cfg.MaxFileBytes},
 		MaxFiles: cfg.MaxFiles,
-	}, nil
+	}
+}
+
+// policy is which repositories are discovered.
+func policy(cfg *config.Config) discovery.Policy {
+	return discovery.Policy{Providers: cfg.Providers, Undirected: cfg.Undirected}
 }
 
 // settings tells of a refresh's configuration what decides how a file is read.
 func settings(cfg refresh.Config) func(host, owner string) callboard.Settings {
 	return func(host, owner string) callboard.Settings {
-		return callboard.Settings{Pattern: cfg.Pattern(host, owner), Rules: cfg.Rules, OwnerPolicy: string(cfg.Owner)}
+		p, _ := cfg.Policy.For(host, owner, 0)
+		return callboard.Settings{Pattern: cmp.Or(p.CatalogPath, discovery.DefaultPath), Rules: cfg.Rules, OwnerPolicy: string(cfg.Owner)}
 	}
 }
 

@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/callboard/callboard/handlers/api/callboard"
+	"github.com/callboard/callboard/pipeline/discovery"
 	"github.com/callboard/callboard/pipeline/githubapp"
 	"github.com/callboard/callboard/pipeline/refresh"
 	"github.com/callboard/callboard/storage"
@@ -199,13 +200,13 @@ func (d *differ) settings(ctx context.Context, host, owner string) (refresh.Conf
 	var s callboard.Settings
 	query := url.Values{"host": {host}, "owner": {owner}}
 	if err := d.get(ctx, ownPath+"/settings?"+query.Encode(), &s); absent(err) {
-		s.Pattern = refresh.DefaultPattern // an older server, which does not tell
+		s.Pattern = discovery.DefaultPath // an older server, which does not tell
 	} else if err != nil {
 		return refresh.Config{}, err
 	}
 	pattern := firstOf(d.pattern, s.Pattern)
 	return refresh.Config{
-		Pattern: func(string, string) string { return pattern }, Rules: s.Rules, Owner: refresh.OwnerPolicy(s.OwnerPolicy),
+		Policy: discovery.All(pattern), Rules: s.Rules, Owner: refresh.OwnerPolicy(s.OwnerPolicy),
 	}, nil
 }
 

@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/callboard/callboard/pipeline/discovery"
 	"github.com/callboard/callboard/pipeline/githubapp"
 	"github.com/callboard/callboard/pipeline/refresh"
 	"github.com/callboard/callboard/storage"
@@ -56,7 +57,7 @@ func lint(cmd *cobra.Command, args []string, f lintFlags) error {
 	if f.json && f.format != "text" {
 		return errors.New("--json and --format exclude each other")
 	}
-	cfg := refresh.Config{Pattern: func(string, string) string { return f.pattern }, Owner: refresh.OwnerWarn}
+	cfg := refresh.Config{Policy: discovery.All(f.pattern), Owner: refresh.OwnerWarn}
 	diagnostics := []entity.Diagnostic{}
 	var files, entities int
 	for _, arg := range args {

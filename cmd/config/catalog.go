@@ -13,6 +13,8 @@ type Catalog struct {
 	Owner string
 	// Readonly closes the registration of locations.
 	Readonly bool
+	// KeepOrphans keeps what providers declared that left the configuration.
+	KeepOrphans bool
 	// LocationConflict is what registering a known location does: "reject" or "refresh".
 	LocationConflict string
 }
@@ -24,20 +26,12 @@ type Location struct {
 	Place  string // file:line, for messages
 }
 
-// Provider is an entry of catalog.providers.github, as far as it says where
-// descriptors lie.
-type Provider struct {
-	ID           string
-	Host         string
-	Organization string
-	CatalogPath  string
-}
-
 func (c *Config) catalog(r, own reader) {
 	at := r.at("catalog")
 	c.Catalog = Catalog{
 		Rules:            rule.Default(),
 		Owner:            own.at("owner").oneOf("warn", "off", "warn", "enforce"),
+		KeepOrphans:      at.at("orphanProviderStrategy").oneOf("delete", "delete", "keep") == "keep",
 		Readonly:         at.at("readonly").bool(false),
 		LocationConflict: at.at("defaultLocationConflictStrategy").oneOf("reject", "reject", "refresh"),
 	}
@@ -61,6 +55,7 @@ func (c *Config) catalog(r, own reader) {
 		}
 	}
 	c.providers(at.at("providers.github"))
+	c.orgs(at.at("providers.githubOrg"))
 }
 
 // catalogRule reads {allow: [Kind or {kind, 'spec.type'}], locations: [{type, exact, pattern}]}
@@ -95,22 +90,4 @@ func catalogRule(r reader) rule.Rule {
 		out.Locations = append(out.Locations, l)
 	}
 	return out
-}
-
-func (c *Config) providers(r reader) {
-	if r.at("organization").present() {
-		c.Providers = append(c.Providers, provider("default", r))
-		return
-	}
-	keys, values := r.fields()
-	for i, id := range keys {
-		c.Providers = append(c.Providers, provider(id, values[i]))
-	}
-}
-
-func provider(id string, r reader) Provider {
-	return Provider{
-		ID: id, Host: r.at("host").str("github.com"), Organization: r.at("organization").str(""),
-		CatalogPath: r.at("catalogPath").str("/catalog-info.yaml"),
-	}
 }

@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/callboard/callboard/pipeline/discovery"
 )
 
 // Secret is a string that never shows: it prints, logs and marshals redacted.
@@ -43,7 +45,13 @@ type Config struct {
 	Auth           Auth
 	Catalog        Catalog
 	Locations      []Location
-	Providers      []Provider
+	// Providers say which repositories are discovered; Undirected how, without any.
+	Providers  []discovery.Provider
+	Undirected discovery.Provider
+	Orgs       []OrgProvider
+	Scan       Scan
+	// BudgetReserve is the share of a rate limit that is kept for pushes.
+	BudgetReserve float64
 	// DataDir holds SQLite's files.
 	DataDir      string
 	Workers      int
@@ -103,7 +111,7 @@ func Environment(name string) (string, bool) { return os.LookupEnv(name) }
 
 func decode(r reader) *Config {
 	own := r.at("callboard")
-	own.only("dataDir", "bus", "redis", "workers", "retention", "catalog", "githubTimeout", "auth")
+	own.only("dataDir", "bus", "redis", "workers", "retention", "catalog", "githubTimeout", "auth", "scan", "budget")
 	c := &Config{
 		Listen:    listen(r.at("backend.listen")),
 		DataDir:   own.at("dataDir").str("callboard-data"),
@@ -112,6 +120,9 @@ func decode(r reader) *Config {
 
 		GitHubTimeout: own.at("githubTimeout").duration(20 * time.Second),
 	}
+	c.Scan = scan(own.at("scan"))
+	own.at("budget").only("reserve")
+	c.BudgetReserve = own.at("budget.reserve").share(0.2)
 	catalog := own.at("catalog")
 	catalog.only("maxFiles", "maxFileBytes", "owner")
 	c.MaxFiles, c.MaxFileBytes = int(catalog.at("maxFiles").int(10_000)), int(catalog.at("maxFileBytes").int(5<<20))

@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/callboard/callboard/pipeline/discovery"
 	"github.com/callboard/callboard/pipeline/rule"
 )
 
@@ -40,7 +41,8 @@ func TestDefaults(t *testing.T) {
 		Listen: ":7007", Database: Database{Client: "better-sqlite3", Path: "callboard-data/callboard.db"},
 		Bus: Bus{Kind: "memory"}, GitHub: []GitHub{{Host: "github.com"}}, DataDir: "callboard-data",
 		Workers: 16, Retention: 720 * time.Hour, MaxFiles: 10_000, MaxFileBytes: 5 << 20, GitHubTimeout: 20 * time.Second,
-		Catalog: Catalog{Rules: rule.Default(), Owner: "warn", LocationConflict: "reject"},
+		Catalog:    Catalog{Rules: rule.Default(), Owner: "warn", LocationConflict: "reject"},
+		Undirected: DefaultDiscovery(), Scan: DefaultScan(), BudgetReserve: 0.2,
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)
@@ -80,9 +82,13 @@ callboard: {bus: redis, redis: {url: 'redis://${REDIS:-localhost}:6379'}, worker
 		Bus:            Bus{Kind: "redis", RedisURL: "redis://localhost:6379"},
 		GitHub:         []GitHub{{Host: "ghe.acme.test", Apps: []App{{ID: 7, PrivateKey: "KEY"}}}},
 		WebhookSecrets: []Secret{"s", "one", "two"},
-		Providers:      []Provider{{ID: "acme", Host: "ghe.acme.test", Organization: "acme", CatalogPath: "/**/x.yaml"}},
-		Catalog:        Catalog{Rules: rule.Default(), Owner: "warn", LocationConflict: "reject"},
-		DataDir:        "callboard-data", Workers: 5, Retention: 24 * time.Hour, MaxFiles: 10_000, MaxFileBytes: 5 << 20, GitHubTimeout: 20 * time.Second,
+		Providers: []discovery.Provider{{
+			ID: "acme", Host: "ghe.acme.test", Organization: "acme", CatalogPath: "**/x.yaml", PageSize: 100, Schedule: defaultScan,
+			Filter: discovery.Filter{AllowForks: true},
+		}},
+		Undirected: DefaultDiscovery(), Scan: DefaultScan(), BudgetReserve: 0.2,
+		Catalog: Catalog{Rules: rule.Default(), Owner: "warn", LocationConflict: "reject"},
+		DataDir: "callboard-data", Workers: 5, Retention: 24 * time.Hour, MaxFiles: 10_000, MaxFileBytes: 5 << 20, GitHubTimeout: 20 * time.Second,
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)

@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 )
 
 // reader takes typed values out of a tree and collects every fault with file,
@@ -82,6 +81,19 @@ func (r reader) int(fallback int64) int64 {
 	return v
 }
 
+// share reads a number from 0 to 1.
+func (r reader) share(fallback float64) float64 {
+	if r.node == nil {
+		return fallback
+	}
+	v, err := strconv.ParseFloat(r.str(""), 64)
+	if err != nil || !(v >= 0 && v <= 1) {
+		r.fault(r.node, "%s must be a number from 0 to 1, not %q", r.path, r.node.scalar)
+		return fallback
+	}
+	return v
+}
+
 // bool takes the spellings that Backstage takes (contract platform, TYP-03).
 func (r reader) bool(fallback bool) bool {
 	if r.node == nil {
@@ -95,18 +107,6 @@ func (r reader) bool(fallback bool) bool {
 	}
 	r.fault(r.node, "%s must be true or false, not %q", r.path, r.node.scalar)
 	return fallback
-}
-
-func (r reader) duration(fallback time.Duration) time.Duration {
-	if r.node == nil {
-		return fallback
-	}
-	v, err := time.ParseDuration(r.str(""))
-	if err != nil || v < 0 {
-		r.fault(r.node, "%s must be a duration such as 90s or 720h, not %q", r.path, r.node.scalar)
-		return fallback
-	}
-	return v
 }
 
 func (r reader) oneOf(fallback string, allowed ...string) string {

@@ -97,6 +97,13 @@ type Policy struct {
 	Undirected Provider
 }
 
+// All is the policy that takes every repository of every account.
+func All(catalogPath string) Policy {
+	return Policy{Undirected: Provider{
+		CatalogPath: strings.TrimPrefix(catalogPath, "/"), Filter: Filter{AllowForks: true, AllowArchived: true},
+	}}
+}
+
 // For is the entry that covers an account; ok is false for one that is not
 // discovered. app is the App through which it is seen, 0 for an unknown one.
 func (p Policy) For(host, owner string, app int64) (Provider, bool) {

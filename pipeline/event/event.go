@@ -139,11 +139,13 @@ func RefreshOf(r storage.Repository) Refresh {
 	}
 }
 
-// Installation points to the delivery whose payload lists the repositories.
+// Installation points to the delivery whose payload says what happened.
 type Installation struct {
 	Host           string `json:"host"`
 	InstallationID int64  `json:"installationId"`
-	Delivery       string `json:"delivery"`
+	// Account is who the App is installed on.
+	Account  string `json:"account,omitempty"`
+	Delivery string `json:"delivery"`
 }
 
 // Log keys.

@@ -16,6 +16,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/callboard/callboard/pipeline/discovery"
 	"github.com/callboard/callboard/storage"
 )
 
@@ -33,6 +34,11 @@ var (
 type Config struct {
 	// Host is the GitHub host that deliveries come from unless they say another: "github.com".
 	Host string
+	// Policy says which accounts are discovered, and which branch is read there.
+	Policy discovery.Policy
+	// People says whether the members and teams of an organization are kept: no
+	// organization's without it.
+	People func(host, org string) bool
 	// Now is the clock: time.Now.
 	Now func() time.Time
 }
@@ -76,6 +82,9 @@ func New(store storage.Store, cfg Config, logger *slog.Logger) *Inbox {
 	if cfg.Host == "" {
 		cfg.Host = "github.com"
 	}
+	if cfg.People == nil {
+		cfg.People = func(string, string) bool { return false }
+	}
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
@@ -88,7 +97,7 @@ func (in *Inbox) Accept(ctx context.Context, r Received) (Receipt, error) {
 	if r.Host == "" {
 		r.Host = in.cfg.Host
 	}
-	routed, err := route(r, in.cfg.Now())
+	routed, err := in.cfg.route(r, in.cfg.Now())
 	if err != nil {
 		return Receipt{}, err
 	}

@@ -13,22 +13,40 @@ import (
 	"github.com/callboard/callboard/storage"
 )
 
-// InstallationStep spreads an installation delivery over its repositories: one
-// refresh each. It is the step of event.TopicInstallation. The lists are read
-// here and not in the request, because there may be thousands.
+// maxDirect is how many repositories of an installation delivery are looked at
+// one by one. For more, and wherever a whole installation came or went, a scan
+// asks a page at a time, and counts what would go.
+const maxDirect = 20
+
+// InstallationStep turns an installation delivery into looks: at the few
+// repositories that it names, or at the whole account. It is the step of
+// event.TopicInstallation. The lists are read here and not in the request,
+// because there may be thousands.
 type InstallationStep struct {
 	Store storage.Reader
+	// Config is that of the Inbox.
+	Config Config
 }
 
 var _ bus.Step[InstallationPlan] = InstallationStep{}
 
-// InstallationPlan is which repositories to look at.
+// InstallationPlan is what to look at.
 type InstallationPlan struct {
 	refreshes []refresh
 	// index finds a repository's entry: a later delivery overrules an earlier one.
 	index         map[int64]int
 	read, removed int
-	note          string
+	// scans are of whole accounts, by key.
+	scans map[string]look[event.Scan]
+	// people are organizations, by key.
+	people map[string]look[event.People]
+	note   string
+}
+
+// look is a request with its cause.
+type look[T any] struct {
+	request T
+	cause   storage.Cause
 }
 
 type refresh struct {
@@ -38,10 +56,9 @@ type refresh struct {
 
 // lists are the parts of a payload that name repositories.
 type lists struct {
-	Action       string       `json:"action"`
-	Repositories []repository `json:"repositories"`
-	Added        []repository `json:"repositories_added"`
-	Removed      []repository `json:"repositories_removed"`
+	Action  string       `json:"action"`
+	Added   []repository `json:"repositories_added"`
+	Removed []repository `json:"repositories_removed"`
 }
 
 type repository struct {
@@ -54,7 +71,7 @@ func (InstallationStep) Topic() string { return event.TopicInstallation }
 
 // Plan is part of bus.Step.
 func (s InstallationStep) Plan(ctx context.Context, msgs []storage.Message) (InstallationPlan, error) {
-	plan := InstallationPlan{index: map[int64]int{}}
+	plan := InstallationPlan{index: map[int64]int{}, scans: map[string]look[event.Scan]{}, people: map[string]look[event.People]{}}
 	for _, m := range msgs {
 		if err := s.plan(ctx, m, &plan); err != nil {
 			return plan, err
@@ -89,47 +106,50 @@ func (s InstallationStep) plan(ctx context.Context, m storage.Message, plan *Ins
 	}
 	cause := m.Cause
 	force := cause.Reason == storage.ReasonReplay
-	// The refreshes only name the delivery as their cause; it is over with this step.
+	// What follows only names the delivery as its cause; it is over with this step.
 	cause.Reason = storage.ReasonInstallation
-	add := func(repo repository, gone string) {
-		plan.add(refresh{Refresh: event.Refresh{
-			Host: in.Host, RepositoryID: repo.ID, InstallationID: in.InstallationID,
-			Discovered: true, Gone: gone, Force: force,
-		}, cause: cause}, clean(repo.FullName))
-	}
 	switch {
 	case l.Action == "suspend":
 		// GitHub answers 403 while it lasts; nothing has gone.
 		plan.note = "installation suspended; its repositories stay as they are"
-		return nil
-	case l.Action == "deleted":
-		return s.each(ctx, in.InstallationID, func(r repository) { add(r, "removed") })
-	case d.Event == "installation" && len(l.Repositories) == 0:
-		return s.each(ctx, in.InstallationID, func(r repository) { add(r, "") })
-	}
-	for _, list := range [][]repository{l.Repositories, l.Added} {
-		for _, repo := range list {
-			add(repo, "")
-		}
-	}
-	for _, repo := range l.Removed {
-		add(repo, "removed")
+	case d.Event == "installation" || len(l.Added)+len(l.Removed) > maxDirect:
+		s.whole(in, cause, plan)
+	default:
+		s.direct(in, l, force, cause, plan)
 	}
 	return nil
 }
 
-// each visits the stored repositories of an installation.
-func (s InstallationStep) each(ctx context.Context, installation int64, fn func(repository)) error {
-	all, err := s.Store.Repositories(ctx)
-	if err != nil {
-		return err
+// whole looks at everything of an account.
+func (s InstallationStep) whole(in event.Installation, cause storage.Cause, plan *InstallationPlan) {
+	if !isName(in.Account) {
+		plan.note = "the payload has no installation.account.login"
+		return
 	}
-	for _, r := range all {
-		if r.InstallationID == installation {
-			fn(repository{ID: r.ID, FullName: r.FullName()})
-		}
+	scan := event.Scan{Host: in.Host, Owner: in.Account, InstallationID: in.InstallationID}
+	plan.scans[event.ScanKey(scan)] = look[event.Scan]{scan, cause}
+	if s.Config.People != nil && s.Config.People(in.Host, in.Account) {
+		people := event.People{Host: in.Host, Org: in.Account}
+		plan.people[event.PeopleKey(people)] = look[event.People]{people, cause}
 	}
-	return nil
+}
+
+// direct looks at the repositories that a payload names.
+func (s InstallationStep) direct(in event.Installation, l lists, force bool, cause storage.Cause, plan *InstallationPlan) {
+	add := func(repo repository, gone string) {
+		owner, _, _ := strings.Cut(repo.FullName, "/")
+		_, discovered := s.Config.Policy.For(in.Host, owner, 0)
+		plan.add(refresh{Refresh: event.Refresh{
+			Host: in.Host, RepositoryID: repo.ID, InstallationID: in.InstallationID,
+			Discovered: discovered, Gone: gone, Force: force,
+		}, cause: cause}, clean(repo.FullName))
+	}
+	for _, repo := range l.Added {
+		add(repo, "")
+	}
+	for _, repo := range l.Removed {
+		add(repo, "removed")
+	}
 }
 
 func (p *InstallationPlan) add(r refresh, fullName string) {
@@ -149,28 +169,45 @@ func (p *InstallationPlan) add(r refresh, fullName string) {
 
 // Apply is part of bus.Step.
 func (InstallationStep) Apply(ctx context.Context, tx storage.Tx, plan InstallationPlan) (bus.Outcome, error) {
-	if len(plan.refreshes) == 0 {
+	msgs, err := plan.messages()
+	if err != nil {
+		return bus.Outcome{}, err
+	}
+	if len(msgs) == 0 {
 		out := bus.Outcome{State: storage.DeliveryUnchanged, Summary: "no repositories concerned"}
 		if plan.note != "" {
 			out.State, out.Reason, out.Summary = storage.DeliveryIgnored, plan.note, plan.note
 		}
 		return out, nil
 	}
-	msgs := make([]storage.Message, len(plan.refreshes))
-	for i, r := range plan.refreshes {
-		payload, err := json.Marshal(r.Refresh)
-		if err != nil {
-			return bus.Outcome{}, fmt.Errorf("encode message: %w", err)
-		}
-		msgs[i] = storage.Message{
-			Topic: event.TopicRefresh, Key: event.RefreshKey(r.Refresh), Payload: payload, Cause: r.cause,
-		}
-	}
 	if _, err := tx.AddMessages(ctx, msgs); err != nil {
 		return bus.Outcome{}, err
 	}
-	return bus.Outcome{
-		State:   storage.DeliveryApplied,
-		Summary: fmt.Sprintf("repositories to read: %d, removed: %d", plan.read, plan.removed),
-	}, nil
+	out := bus.Outcome{State: storage.DeliveryApplied, Summary: "a scan of the account"}
+	if len(plan.refreshes) > 0 {
+		out.Summary = fmt.Sprintf("repositories to read: %d, removed: %d", plan.read, plan.removed)
+	}
+	return out, nil
+}
+
+// messages are what the plan asks for.
+func (p InstallationPlan) messages() (msgs []storage.Message, err error) {
+	add := func(topic, key string, payload any, cause storage.Cause) {
+		raw, bad := json.Marshal(payload)
+		err = errors.Join(err, bad)
+		msgs = append(msgs, storage.Message{Topic: topic, Key: key, Payload: raw, Cause: cause})
+	}
+	for _, r := range p.refreshes {
+		add(event.TopicRefresh, event.RefreshKey(r.Refresh), r.Refresh, r.cause)
+	}
+	for key, l := range p.scans {
+		add(event.TopicScan, key, l.request, l.cause)
+	}
+	for key, l := range p.people {
+		add(event.TopicPeople, key, l.request, l.cause)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("encode message: %w", err)
+	}
+	return msgs, nil
 }

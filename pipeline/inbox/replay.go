@@ -26,7 +26,7 @@ func (in *Inbox) Replay(ctx context.Context, guid, actor string) error {
 	if err != nil {
 		return err
 	}
-	o := decide(Received{GUID: d.GUID, Event: d.Event, Host: host}, f)
+	o := in.cfg.decide(Received{GUID: d.GUID, Event: d.Event, Host: host}, f)
 	if o.ignored != "" {
 		return fmt.Errorf("replay delivery %s: %w: %s", guid, ErrNothingToDo, o.ignored)
 	}

@@ -2,6 +2,7 @@ package inbox
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -16,12 +17,19 @@ import (
 type facts struct {
 	Action       string `json:"action"`
 	Ref          string `json:"ref"`
+	RefType      string `json:"ref_type"`
 	Before       string `json:"before"`
 	After        string `json:"after"`
 	Deleted      bool   `json:"deleted"`
 	Installation struct {
-		ID int64 `json:"id"`
+		ID      int64 `json:"id"`
+		Account struct {
+			Login string `json:"login"`
+		} `json:"account"`
 	} `json:"installation"`
+	Organization struct {
+		Login string `json:"login"`
+	} `json:"organization"`
 	Repository struct {
 		ID            int64  `json:"id"`
 		FullName      string `json:"full_name"`
@@ -42,22 +50,24 @@ type routed struct {
 	message  *storage.Message
 }
 
-// order is the work that a delivery means: exactly one of refresh, installation
-// and ignored is set.
+// order is the work that a delivery means: exactly one of refresh, installation,
+// people and ignored is set.
 type order struct {
 	refresh      *event.Refresh
 	installation *event.Installation
+	people       *event.People
 	cause        storage.Cause
 	ignored      string
 }
 
-// route decides what a delivery means. It is a pure function of its arguments.
-func route(r Received, now time.Time) (routed, error) {
+// route decides what a delivery means. It is a pure function of the settings and
+// its arguments.
+func (c Config) route(r Received, now time.Time) (routed, error) {
 	f, err := readFacts(r.Payload)
 	if err != nil {
 		return routed{}, err
 	}
-	o := decide(r, f)
+	o := c.decide(r, f)
 	d := storage.Delivery{
 		GUID: r.GUID, Event: r.Event, Action: f.Action, Payload: r.Payload,
 		InstallationID: f.Installation.ID, RepositoryID: f.Repository.ID, Repository: f.Repository.FullName,
@@ -89,7 +99,7 @@ func readFacts(payload []byte) (facts, error) {
 		return f, fmt.Errorf("%w: %w", ErrPayload, err)
 	}
 	for _, s := range []*string{
-		&f.Action, &f.Ref, &f.Before, &f.After, &f.Repository.FullName, &f.Repository.DefaultBranch, &f.Pusher.Name, &f.Sender.Login,
+		&f.Action, &f.Ref, &f.RefType, &f.Installation.Account.Login, &f.Organization.Login, &f.Before, &f.After, &f.Repository.FullName, &f.Repository.DefaultBranch, &f.Pusher.Name, &f.Sender.Login,
 	} {
 		*s = clean(*s)
 	}
@@ -106,14 +116,20 @@ func clean(s string) string {
 	return strings.ToValidUTF8(strings.ReplaceAll(s, "\x00", ""), "")
 }
 
-func decide(r Received, f facts) order {
+func (c Config) decide(r Received, f facts) order {
 	switch r.Event {
 	case "ping":
 		return order{ignored: "ping"}
 	case "push":
-		return decidePush(r, f)
+		return c.decidePush(r, f)
+	case "create", "delete":
+		return c.decideBranch(r, f)
 	case "repository":
-		return decideRepository(r, f)
+		return c.decideRepository(r, f)
+	case "organization", "team", "membership", "team_add":
+		return c.decidePeople(r, f)
+	case "meta":
+		return order{ignored: fmt.Sprintf("the webhook itself was %s: GitHub sends no more through it; callboard doctor says what is left", f.Action)}
 	case "installation":
 		switch f.Action {
 		case "created", "unsuspend", "new_permissions_accepted", "deleted", "suspend":
@@ -130,20 +146,35 @@ func decide(r Received, f facts) order {
 	return order{ignored: fmt.Sprintf("action %q of event %s is not used", f.Action, r.Event)}
 }
 
-func decidePush(r Received, f facts) order {
+// elsewhere says why an event about a branch does not concern the catalog; it is
+// empty for the branch that is read: the configured one, else the default one.
+func (c Config) elsewhere(r Received, f facts, branch string) string {
+	owner, _, _ := strings.Cut(f.Repository.FullName, "/")
+	p, _ := c.Policy.For(r.Host, owner, 0)
+	switch {
+	case p.Branch != "" && branch != p.Branch:
+		return fmt.Sprintf("branch %s is not %s, which filters.branch names", branch, p.Branch)
+	case p.Branch == "" && f.Repository.DefaultBranch != "" && branch != f.Repository.DefaultBranch:
+		return fmt.Sprintf("branch %s is not the default branch %s", branch, f.Repository.DefaultBranch)
+	}
+	return ""
+}
+
+func (c Config) decidePush(r Received, f facts) order {
 	branch, isBranch := strings.CutPrefix(f.Ref, "refs/heads/")
-	base := f.Repository.DefaultBranch
 	switch {
 	case f.Ref == "":
 		return order{ignored: "the payload has no ref"}
 	case !isBranch:
 		return order{ignored: fmt.Sprintf("%s is not a branch", f.Ref)}
-	case base != "" && branch != base:
-		return order{ignored: fmt.Sprintf("branch %s is not the default branch %s", branch, base)}
-	case f.Deleted:
-		return order{ignored: fmt.Sprintf("branch %s was deleted", branch)}
 	}
-	o := decideRefresh(r, f)
+	if why := c.elsewhere(r, f, branch); why != "" {
+		return order{ignored: why}
+	}
+	if f.Deleted {
+		return order{ignored: fmt.Sprintf("branch %s was deleted", branch)} // the delete event says the same
+	}
+	o := c.decideRefresh(r, f)
 	if o.refresh != nil {
 		o.refresh.Head, o.refresh.Before = f.After, f.Before
 		o.cause.Reason, o.cause.Commit, o.cause.Pusher = storage.ReasonPush, f.After, f.Pusher.Name
@@ -151,10 +182,37 @@ func decidePush(r Received, f facts) order {
 	return o
 }
 
+// decideBranch looks again when the branch that is read comes or goes.
+func (c Config) decideBranch(r Received, f facts) order {
+	switch {
+	case f.RefType != "branch":
+		return order{ignored: fmt.Sprintf("a %s is not a branch", cmp.Or(f.RefType, "thing"))}
+	case c.elsewhere(r, f, f.Ref) != "":
+		return order{ignored: c.elsewhere(r, f, f.Ref)}
+	}
+	return c.decideRepository(r, facts{Repository: f.Repository, Installation: f.Installation, Sender: f.Sender})
+}
+
+// decidePeople asks for a look at an organization. What changed is not read from
+// the payload: members, teams and their nesting hang together.
+func (c Config) decidePeople(r Received, f facts) order {
+	org := f.Organization.Login
+	switch {
+	case !isName(org):
+		return order{ignored: "the payload has no organization.login"}
+	case !c.People(r.Host, org):
+		return order{ignored: fmt.Sprintf("no entry of catalog.providers.githubOrg is about %s", org)}
+	}
+	return order{
+		people: &event.People{Host: r.Host, Org: org},
+		cause:  storage.Cause{Reason: storage.ReasonPeople, Delivery: r.GUID, Actor: f.Sender.Login},
+	}
+}
+
 // decideRepository asks for the same plain refresh whatever happened: what the
 // repository is now is read from GitHub.
-func decideRepository(r Received, f facts) order {
-	o := decideRefresh(r, f)
+func (c Config) decideRepository(r Received, f facts) order {
+	o := c.decideRefresh(r, f)
 	if o.refresh == nil {
 		return o
 	}
@@ -166,7 +224,7 @@ func decideRepository(r Received, f facts) order {
 	return o
 }
 
-func decideRefresh(r Received, f facts) order {
+func (c Config) decideRefresh(r Received, f facts) order {
 	owner, name, ok := strings.Cut(f.Repository.FullName, "/")
 	switch {
 	case f.Repository.ID <= 0:
@@ -174,10 +232,11 @@ func decideRefresh(r Received, f facts) order {
 	case !ok || !isName(owner) || !isName(name):
 		return order{ignored: "the payload has no repository.full_name"}
 	}
+	_, discovered := c.Policy.For(r.Host, owner, 0)
 	return order{
 		refresh: &event.Refresh{
 			Host: r.Host, RepositoryID: f.Repository.ID, Owner: owner, Name: name,
-			InstallationID: f.Installation.ID, Discovered: true,
+			InstallationID: f.Installation.ID, Discovered: discovered,
 		},
 		cause: storage.Cause{Delivery: r.GUID, Repository: f.Repository.FullName},
 	}
@@ -197,7 +256,7 @@ func decideInstallation(r Received, f facts) order {
 		return order{ignored: "the payload has no installation.id"}
 	}
 	return order{
-		installation: &event.Installation{Host: r.Host, InstallationID: f.Installation.ID, Delivery: r.GUID},
+		installation: &event.Installation{Host: r.Host, InstallationID: f.Installation.ID, Account: f.Installation.Account.Login, Delivery: r.GUID},
 		cause:        storage.Cause{Reason: storage.ReasonInstallation, Delivery: r.GUID, Actor: f.Sender.Login},
 	}
 }
@@ -206,9 +265,12 @@ func decideInstallation(r Received, f facts) order {
 func (o order) message(now time.Time) (storage.Message, error) {
 	m := storage.Message{Cause: o.cause, CreatedAt: now}
 	var payload any
-	if o.refresh != nil {
+	switch {
+	case o.refresh != nil:
 		m.Topic, m.Key, payload = event.TopicRefresh, event.RefreshKey(*o.refresh), o.refresh
-	} else {
+	case o.people != nil:
+		m.Topic, m.Key, payload = event.TopicPeople, event.PeopleKey(*o.people), o.people
+	default:
 		m.Topic, m.Key, payload = event.TopicInstallation, installationKey(o.installation.InstallationID), o.installation
 	}
 	var err error

@@ -86,7 +86,7 @@ func TestRoute(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			got, err := route(Received{GUID: "g-1", Event: tt.event, Host: "ghe.acme.test", Payload: []byte(tt.payload)}, now)
+			got, err := Config{}.route(Received{GUID: "g-1", Event: tt.event, Host: "ghe.acme.test", Payload: []byte(tt.payload)}, now)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -124,7 +124,7 @@ func TestRouteInstallation(t *testing.T) {
 		"added": "installation_repositories", "removed": "installation_repositories",
 	} {
 		payload := `{"action":"` + name + `","installation":{"id":3},"sender":{"login":"bob"}}`
-		got, err := route(Received{GUID: "g-1", Event: action, Host: "github.com", Payload: []byte(payload)}, now)
+		got, err := Config{}.route(Received{GUID: "g-1", Event: action, Host: "github.com", Payload: []byte(payload)}, now)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -142,7 +142,7 @@ func TestRouteInstallation(t *testing.T) {
 func TestRouteDelivery(t *testing.T) {
 	t.Parallel()
 	payload := []byte(push(`"ref":"refs/heads/main","after":"a"`))
-	got, err := route(Received{GUID: "g-1", Event: "push", Payload: payload}, now)
+	got, err := Config{}.route(Received{GUID: "g-1", Event: "push", Payload: payload}, now)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -158,7 +158,7 @@ func TestRouteDelivery(t *testing.T) {
 func TestRouteRefusesOtherThanObjects(t *testing.T) {
 	t.Parallel()
 	for _, payload := range []string{"", "null", "[]", `"x"`, "1", "{", `{"a":}`, "\xff", "payload=%7B%7D", `{} {}`} {
-		if _, err := route(Received{Event: "push", Payload: []byte(payload)}, now); !errors.Is(err, ErrPayload) {
+		if _, err := (Config{}).route(Received{Event: "push", Payload: []byte(payload)}, now); !errors.Is(err, ErrPayload) {
 			t.Errorf("%q: %v", payload, err)
 		}
 	}
@@ -175,7 +175,7 @@ func FuzzRoute(f *testing.F) {
 	f.Add("", []byte(`{"repository":{"id":1e400}}`))
 	f.Add("push", []byte(strings.Repeat(`{"a":`, 20000)))
 	f.Fuzz(func(t *testing.T, name string, payload []byte) {
-		got, err := route(Received{GUID: "g", Event: name, Host: "h", Payload: payload}, now)
+		got, err := Config{}.route(Received{GUID: "g", Event: name, Host: "h", Payload: payload}, now)
 		if err != nil {
 			if !errors.Is(err, ErrPayload) {
 				t.Fatal(err)

@@ -2,6 +2,7 @@ package refresh
 
 import (
 	"context"
+	"fmt"
 	"slices"
 
 	"github.com/callboard/callboard/pipeline/bus"
@@ -20,6 +21,10 @@ func (s *Step) Apply(ctx context.Context, tx storage.Tx, p Plan) (bus.Outcome, e
 		return out, s.verified(ctx, tx, p.repo)
 	case p.lost != "":
 		return s.applyLost(ctx, tx, p, out)
+	}
+	if held, err := s.hold(ctx, tx, p); err != nil || held > 0 {
+		out.Reason = fmt.Sprintf("would remove %d entities; held until the scan has counted all that would go", held)
+		return out, err
 	}
 	// The version check comes first: if somebody else applied meanwhile, the
 	// plan is void and is made again.

@@ -39,13 +39,17 @@ type contest struct {
 	lost       []storage.Claim           // of this repository, served by somebody else
 }
 
-// applyEntities settles, for every ref that the changed files declared before
-// or declare now, who serves it; writes the difference and returns it.
-func (s *Step) applyEntities(ctx context.Context, tx storage.Tx, p Plan) ([]storage.Change, error) {
-	c := &contest{
+func (s *Step) contest(p Plan) *contest {
+	return &contest{
 		plan: p, now: s.cfg.Now(), touched: map[string]bool{}, told: map[string]bool{}, living: map[string]storage.Entity{},
 		candidates: map[string][]candidate{}, since: map[string]time.Time{},
 	}
+}
+
+// applyEntities settles, for every ref that the changed files declared before
+// or declare now, who serves it; writes the difference and returns it.
+func (s *Step) applyEntities(ctx context.Context, tx storage.Tx, p Plan) ([]storage.Change, error) {
+	c := s.contest(p)
 	if err := c.load(ctx, tx); err != nil {
 		return nil, err
 	}

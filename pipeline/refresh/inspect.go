@@ -169,6 +169,7 @@ func (s *Step) open(ctx context.Context, n githubapp.Name) (Tree, storage.Reposi
 	if !configured(s.github, n.Host) {
 		return nil, storage.Repository{}, githubapp.ErrNotFound
 	}
+	n.Branch = s.provider(n.Host, n.Owner).Branch
 	tree, err := s.github.Open(ctx, n, nil)
 	if err != nil {
 		return nil, storage.Repository{}, err
@@ -245,7 +246,7 @@ func (s *Step) Analyze(ctx context.Context, host, owner, name, filename string) 
 // with wildcards would make it a way to list repositories.
 func (s *Step) analyzed(host, owner, filename string) (*match.Pattern, error) {
 	if filename == "" {
-		return match.Compile(s.cfg.Pattern(host, owner))
+		return s.pattern(host, owner)
 	}
 	filename = strings.TrimPrefix(filename, "/")
 	pattern, err := match.Compile(filename)

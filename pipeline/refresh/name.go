@@ -19,10 +19,12 @@ import (
 // to now, whichever it was before.
 func (s *Step) find(ctx context.Context, req request, stored storage.Repository, files []storage.File) (Tree, error) {
 	paths := s.prefetch(stored, files)
-	tree, err := s.github.Open(ctx, name(req, stored), paths)
+	n := name(req, stored)
+	n.Branch = s.provider(n.Host, n.Owner).Branch
+	tree, err := s.github.Open(ctx, n, paths)
 	if req.RepositoryID == 0 && stored.ID > 0 && errors.Is(err, githubapp.ErrNotFound) {
 		// A 404 is no evidence that the repository that we know is gone.
-		byID := name(req, stored)
+		byID := n
 		byID.ID, byID.Owner, byID.Name = stored.ID, stored.Owner, stored.Name
 		tree, err = s.github.Open(ctx, byID, paths)
 	}

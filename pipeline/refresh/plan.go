@@ -41,6 +41,9 @@ type Plan struct {
 	newNames    []string
 	renamed     string
 	provisional []int64
+	// scanned is what a scan asked for, whose removals are counted before they are
+	// applied; nil for what nobody has to count.
+	scanned *event.Refresh
 	// gone is set when it is: everything that came from it goes.
 	gone string
 
@@ -68,8 +71,10 @@ type request struct {
 	heads    []string
 	befores  []string
 	attempts int
-	// foreign is set when only Location entities of other repositories ask.
+	// foreign is set when only Location entities of other repositories ask,
+	// scanned when only scans do.
 	foreign bool
+	scanned bool
 	// heard is when the oldest message was added: lag is counted from there.
 	heard time.Time
 }
@@ -89,7 +94,15 @@ func (s *Step) Plan(ctx context.Context, msgs []storage.Message) (Plan, error) {
 	} else if quiet {
 		return Plan{still: "the head did not move", repo: stored, cause: req.cause}, nil
 	}
-	return s.look(ctx, req, stored)
+	p, err := s.look(ctx, req, stored)
+	if errors.Is(err, errMoved) {
+		req.Seen = nil
+		p, err = s.look(ctx, req, stored)
+	}
+	if req.scanned && !req.Released {
+		p.scanned = &req.Refresh
+	}
+	return p, err
 }
 
 // merge joins messages: the newest says where the repository is, and each may
@@ -102,7 +115,11 @@ func merge(msgs []storage.Message) (request, error) {
 			return req, fmt.Errorf("message %d: %w", m.ID, err)
 		}
 		look, force, discovered, installation, gone := req.Look, req.Force, req.Discovered, req.InstallationID, req.Gone
-		req.Refresh, req.cause, req.foreign = r, m.Cause, m.Topic == event.TopicLook // one topic at a time
+		req.Refresh, req.cause = r, m.Cause // one topic at a time
+		req.foreign, req.scanned = m.Topic == event.TopicLook, m.Topic == event.TopicScanned
+		if len(msgs) > 1 {
+			req.Seen = nil // a scan saw it before or after the others
+		}
 		if req.Gone == "" {
 			req.Gone = gone // a push that came late does not bring it back; GitHub will tell
 		}
@@ -189,10 +206,15 @@ func (s *Step) look(ctx context.Context, req request, stored storage.Repository)
 	if err != nil {
 		return Plan{}, err
 	}
+	if stored.Version == 0 && !req.Discovered {
+		if named, err := location.Of(ctx, s.store, stored); err != nil || len(named) == 0 && req.cause.Reason == storage.ReasonPush {
+			return Plan{still: "no provider covers the repository, and no location names it", repo: stored, cause: req.cause}, err
+		}
+	}
 	if !configured(s.github, stored.Host) {
 		return s.remember(ctx, req, stored, files, "no entry of integrations.github has the host "+stored.Host)
 	}
-	tree, err := s.find(ctx, req, stored, files)
+	tree, err := s.tree(ctx, req, stored, files)
 	switch {
 	case errors.Is(err, githubapp.ErrNotFound):
 		return s.unseen(ctx, req, stored, files)
@@ -223,7 +245,8 @@ func (s *Step) look(ctx context.Context, req request, stored storage.Repository)
 		return Plan{}, err
 	}
 	c := newCrawl(s, tree, repo, files)
-	c.discovered, c.locations = repo.Discovered, locations
+	_, c.discovered = s.searched(repo)
+	c.locations = locations
 	c.again = req.Force || repo.SettingsHash != stored.SettingsHash
 	if err := c.run(ctx); err != nil {
 		return Plan{}, fmt.Errorf("read %s at %.7s: %w", repo.FullName(), facts.Head, err)
@@ -266,10 +289,11 @@ func (s *Step) lagging(req request, stored storage.Repository, head string) bool
 }
 
 // unseen decides about a repository that GitHub answers 404 for. Only its own
-// word that it was deleted or taken away is evidence; a 404 alone may be a lost
-// permission and deletes nothing (contract catalog 6, rows 4 and 5).
+// word that it was deleted or taken away is evidence; a 404 alone, or one beside
+// its absence from a listing, may be a lost permission and deletes nothing
+// (contract catalog 6, rows 4 and 5).
 func (s *Step) unseen(ctx context.Context, req request, stored storage.Repository, files []storage.File) (Plan, error) {
-	if req.Gone != "" {
+	if req.Gone != "" && !req.scanned {
 		if stored.Version == 0 {
 			return Plan{still: "the repository was never in the catalog", repo: stored, cause: req.cause}, nil
 		}
@@ -331,8 +355,10 @@ func same(a, b storage.Repository) bool {
 // settings names everything besides the tree that decides what its files are
 // read to: a rename or another default branch changes every URL.
 func (s *Step) settings(r storage.Repository) string {
-	sum := sha256.Sum256(fmt.Appendf(nil, "%s\n%s\n%v\n%+v\n%s\n%s\n%v\n%s\n%s", processing,
-		s.cfg.Pattern(r.Host, r.Owner), r.Discovered, s.cfg.Limits, r.HTMLURL, r.DefaultBranch, s.github.Hosts(),
+	provider := s.provider(r.Host, r.Owner)
+	_, searched := s.searched(r)
+	sum := sha256.Sum256(fmt.Appendf(nil, "%s\n%s\n%s\n%v\n%+v\n%s\n%s\n%v\n%s\n%s", processing,
+		provider.CatalogPath, provider.Branch, searched, s.cfg.Limits, r.HTMLURL, r.DefaultBranch, s.github.Hosts(),
 		s.cfg.Rules, s.cfg.Owner))
 	return hex.EncodeToString(sum[:8])
 }
@@ -347,7 +373,7 @@ func (s *Step) Outdated(ctx context.Context, cause storage.Cause) ([]storage.Mes
 	}
 	var msgs []storage.Message
 	for _, r := range repos {
-		if r.State != storage.RepositoryActive || r.AppliedSHA == "" || r.SettingsHash == s.settings(r) {
+		if r.ID < 0 || r.State != storage.RepositoryActive || r.AppliedSHA == "" || r.SettingsHash == s.settings(r) {
 			continue
 		}
 		req := event.RefreshOf(r)
@@ -364,9 +390,11 @@ func (s *Step) Outdated(ctx context.Context, cause storage.Cause) ([]storage.Mes
 // prefetch lists the files whose ids are wanted with the first answer: the
 // plain descriptor first, for its text, then what was read before.
 func (s *Step) prefetch(stored storage.Repository, files []storage.File) []string {
-	paths := []string{strings.TrimPrefix(s.cfg.Pattern(stored.Host, stored.Owner), "/")}
-	if strings.ContainsAny(paths[0], "*?[{") {
-		paths = paths[:0]
+	var paths []string
+	if pattern, err := s.pattern(stored.Host, stored.Owner); err == nil {
+		if path, plain := pattern.Plain(); plain {
+			paths = append(paths, path)
+		}
 	}
 	for _, f := range files {
 		paths = append(paths, f.Path)

@@ -16,14 +16,12 @@ import (
 
 	"github.com/callboard/callboard/pipeline/bus"
 	"github.com/callboard/callboard/pipeline/descriptor"
+	"github.com/callboard/callboard/pipeline/discovery"
 	"github.com/callboard/callboard/pipeline/event"
 	"github.com/callboard/callboard/pipeline/githubapp"
 	"github.com/callboard/callboard/pipeline/rule"
 	"github.com/callboard/callboard/storage"
 )
-
-// DefaultPattern is where a descriptor is looked for when nothing is configured.
-const DefaultPattern = "catalog-info.yaml"
 
 // GitHub is what a refresh asks of GitHub.
 type GitHub interface {
@@ -49,8 +47,9 @@ type Tree interface {
 
 // Config says what is read. Zero fields take the defaults.
 type Config struct {
-	// Pattern gives the path or glob of descriptors in an owner's repositories.
-	Pattern func(host, owner string) string
+	// Policy says which repositories are searched for descriptors, and where. Its
+	// zero value is that of every repository and the default path.
+	Policy discovery.Policy
 	// Rules say which kinds may come from where; nil lets every kind in.
 	Rules rule.Rules
 	// Owner is the policy for entities without an owner; the zero value is OwnerOff.
@@ -76,8 +75,8 @@ var _ bus.Step[Plan] = (*Step)(nil)
 
 // New makes the step.
 func New(cfg Config, store storage.Store, github GitHub, log *slog.Logger) *Step {
-	if cfg.Pattern == nil {
-		cfg.Pattern = func(string, string) string { return DefaultPattern }
+	if len(cfg.Policy.Providers) == 0 && cfg.Policy.Undirected.CatalogPath == "" {
+		cfg.Policy = discovery.All(discovery.DefaultPath)
 	}
 	if cfg.Limits.FileBytes == 0 {
 		cfg.Limits.FileBytes = 5 << 20
@@ -102,3 +101,9 @@ type Looks struct{ *Step }
 
 // Topic implements bus.Step.
 func (Looks) Topic() string { return event.TopicLook }
+
+// Scanned is the same work behind event.TopicScanned.
+type Scanned struct{ *Step }
+
+// Topic implements bus.Step.
+func (Scanned) Topic() string { return event.TopicScanned }

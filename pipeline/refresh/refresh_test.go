@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"github.com/callboard/callboard/pipeline/bus"
+	"github.com/callboard/callboard/pipeline/discovery"
 	"github.com/callboard/callboard/pipeline/event"
 	"github.com/callboard/callboard/pipeline/githubapp"
 	"github.com/callboard/callboard/pipeline/location"
@@ -66,7 +67,7 @@ func setup(t *testing.T, pattern string, opts ...githubsim.Option) *fixture {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cfg := refresh.Config{Pattern: func(string, string) string { return pattern }, MaxFiles: 50}
+	cfg := refresh.Config{Policy: discovery.All(pattern), MaxFiles: 50}
 	f := &fixture{t: t, sim: sim, store: store, host: host}
 	f.configure = func(change func(*refresh.Config)) {
 		change(&cfg)

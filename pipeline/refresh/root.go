@@ -85,7 +85,7 @@ func (c *crawl) matched(ctx context.Context) ([]want, error) {
 		}
 		slices.Sort(found)
 	case c.discovered:
-		pattern, err := match.Compile(c.step.cfg.Pattern(c.repo.Host, c.repo.Owner))
+		pattern, err := c.step.pattern(c.repo.Host, c.repo.Owner)
 		if err != nil {
 			return nil, err
 		}

@@ -7,6 +7,9 @@ import (
 	"github.com/callboard/callboard/storage"
 )
 
+// generatedPrefix begins the refs of generated Locations.
+const generatedPrefix = "location:default/generated-"
+
 // named is how many entities a summary names before it only counts.
 const named = 3
 
@@ -17,7 +20,7 @@ func summary(changes []storage.Change, p Plan) string {
 	for _, what := range []storage.ChangeKind{storage.ChangeCreated, storage.ChangeUpdated, storage.ChangeDeleted} {
 		var refs []string
 		for _, c := range changes {
-			if c.What == what && !strings.HasPrefix(c.Ref, "location:default/generated-") {
+			if c.What == what && !strings.HasPrefix(c.Ref, generatedPrefix) {
 				refs = append(refs, c.Ref)
 			}
 		}

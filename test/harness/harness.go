@@ -67,6 +67,7 @@ func New(t testing.TB, setup Setup, opts ...githubsim.Option) *World {
 		Catalog:        config.Catalog{Rules: rule.Everything(), Owner: "warn", LocationConflict: "reject"},
 		WebhookSecrets: []config.Secret{Secret},
 		Auth:           config.Auth{Open: true},
+		Undirected:     config.DefaultDiscovery(), Scan: config.DefaultScan(), BudgetReserve: 0.2,
 	}
 	if setup.Postgres {
 		w.Config.Database = config.Database{Client: "pg", DSN: config.Secret(services.Postgres(t))}

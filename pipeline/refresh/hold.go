@@ -1,0 +1,52 @@
+package refresh
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
+
+	"github.com/callboard/callboard/storage"
+)
+
+// heldRefs is how many refs a hold names; the rest is counted.
+const heldRefs = 20
+
+// hold notes what a scan would remove instead of removing it, and says whether
+// there is anything. What a scan takes away is applied together, after somebody
+// has counted it: GitHub may have answered wrongly for many repositories at once
+// (contract catalog 6, row 5). What it brings or changes is applied at once
+// where nothing goes.
+func (s *Step) hold(ctx context.Context, tx storage.Tx, p Plan) (held int, err error) {
+	if p.scanned == nil || p.repo.Version == 0 || p.gone == "" && p.empty() {
+		return 0, nil
+	}
+	if p.gone != "" {
+		if err := s.planRemoval(ctx, tx, &p); err != nil {
+			return 0, err
+		}
+	}
+	c := s.contest(p)
+	if err := c.load(ctx, tx); err != nil {
+		return 0, err
+	}
+	var refs []string
+	for _, ref := range c.settle().bury {
+		if !strings.HasPrefix(ref, generatedPrefix) {
+			refs = append(refs, ref)
+		}
+	}
+	if len(refs) == 0 {
+		return 0, nil
+	}
+	again := *p.scanned
+	again.Released, again.Seen = true, nil
+	payload, err := json.Marshal(again)
+	if err != nil {
+		return 0, fmt.Errorf("encode a refresh of %s: %w", p.repo.FullName(), err)
+	}
+	return len(refs), tx.PutHold(ctx, storage.Hold{
+		ScanID: p.cause.Scan, RepositoryID: p.repo.ID, Repository: p.repo.FullName(),
+		Entities: len(refs), Refs: refs[:min(len(refs), heldRefs)], Payload: payload, At: s.cfg.Now(),
+	})
+}
