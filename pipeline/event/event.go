@@ -109,6 +109,19 @@ type People struct {
 	Released bool `json:"released,omitempty"`
 }
 
+// PeopleName names, where a repository has its name, what declares the users and
+// groups of an organization. No repository may be called so.
+const PeopleName = "~people"
+
+// PeopleMessage makes the message of a look at people, due at once.
+func PeopleMessage(p People, cause storage.Cause) (storage.Message, error) {
+	payload, err := json.Marshal(p)
+	if err != nil {
+		return storage.Message{}, fmt.Errorf("encode a look at the people of %s: %w", p.Org, err)
+	}
+	return storage.Message{Topic: TopicPeople, Key: PeopleKey(p), Payload: payload, Cause: cause}, nil
+}
+
 // PeopleKey is the ordering key of the looks at an organization's people.
 func PeopleKey(p People) string { return "people/" + strings.ToLower(p.Host+"/"+p.Org) }
 
@@ -122,8 +135,12 @@ func RefreshKey(r Refresh) string {
 	return fmt.Sprintf("%s/%s/%s", r.Host, r.Owner, r.Name)
 }
 
-// RefreshMessage makes the message of a refresh, due at once.
+// RefreshMessage makes the message of a refresh, due at once. What declares people
+// is refreshed by a look at them.
 func RefreshMessage(r Refresh, cause storage.Cause) (storage.Message, error) {
+	if r.Name == PeopleName {
+		return PeopleMessage(People{Host: r.Host, Org: r.Owner}, cause)
+	}
 	payload, err := json.Marshal(r)
 	if err != nil {
 		return storage.Message{}, fmt.Errorf("encode a refresh of %s/%s: %w", r.Owner, r.Name, err)

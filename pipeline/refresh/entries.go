@@ -20,6 +20,8 @@ type Entry struct {
 	// Origin is the location ref that its entities carry as their origin.
 	Origin       string
 	Declarations []entity.Declaration
+	// Diagnostics say what is wrong with it.
+	Diagnostics []entity.Diagnostic
 }
 
 // SourceID is the id of what declares entities and is no repository of GitHub's.
@@ -54,13 +56,14 @@ func (s *Step) PlanEntries(ctx context.Context, source storage.Repository, entri
 		if known && before.BlobSHA == e.SHA && before.Origin == e.Origin {
 			continue
 		}
-		p.changed = append(p.changed, fileResult{
-			File: storage.File{
-				RepositoryID: repo.ID, Path: e.Path, BlobSHA: e.SHA, Role: storage.RolePattern, Origin: e.Origin,
-				Status: storage.FileOK, Documents: len(e.Declarations),
-			},
-			declarations: e.Declarations,
-		})
+		f := storage.File{
+			RepositoryID: repo.ID, Path: e.Path, BlobSHA: e.SHA, Role: storage.RolePattern, Origin: e.Origin,
+			Status: storage.FileOK, Documents: len(e.Declarations), Diagnostics: e.Diagnostics,
+		}
+		if hasError(e.Diagnostics) {
+			f.Status = storage.FileBroken
+		}
+		p.changed = append(p.changed, fileResult{File: f, declarations: e.Declarations})
 	}
 	for path := range p.files {
 		if _, declared := p.asked[path]; !declared {

@@ -90,7 +90,7 @@ func TestOneDoor(t *testing.T) {
 		"testing":                            {"test/", "storage/storagetest"},
 		module + "storage/sqlite":            {"cmd/app", "test/"},
 		module + "storage/postgres":          {"cmd/app", "test/"},
-		module + "pipeline/bus":              {"cmd/app", "pipeline/refresh", "pipeline/inbox", "test/"},
+		module + "pipeline/bus":              {"cmd/app", "pipeline/refresh", "pipeline/inbox", "pipeline/people", "pipeline/scan", "test/"},
 		module + "cmd/config":                {"cmd/app", "cmd/cli", "test/"},
 	}
 	for _, p := range packages(t) {
