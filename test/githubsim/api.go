@@ -87,6 +87,9 @@ func (c *call) run(f func(*call) error) error {
 		if w := c.s.limits.state(c.who.budget(), c.resource, 0, c.s.now()); w.remaining() <= 0 {
 			return exhausted(c.who.budget())
 		}
+		if err := c.s.limits.points(c.who.budget(), c.resource, c.r.Method, c.s.now()); err != nil {
+			return err
+		}
 	}
 	if t := c.who.token; t != nil && t.inst == nil {
 		c.w.Header().Set("X-OAuth-Scopes", strings.Join(t.scopes, ", "))
@@ -106,6 +109,8 @@ func (c *call) fail(err error) {
 		return
 	}
 	var known *apiError
+	var limit *exhaustedError
+	var slow *secondaryError
 	var moved *movedError
 	status, message := http.StatusInternalServerError, "Server Error"
 	switch {
@@ -115,6 +120,12 @@ func (c *call) fail(err error) {
 			status = http.StatusTemporaryRedirect
 		}
 		c.w.Header().Set("Location", moved.url)
+	case errors.As(err, &limit):
+		status, message = http.StatusForbidden, limit.message
+	case errors.As(err, &slow):
+		c.spend(1)
+		slow.write(c.w)
+		return
 	case errors.As(err, &known):
 		status, message = known.status, known.message
 	case errors.Is(err, errNotFound), errors.Is(err, gitrepo.ErrNotFound):
@@ -208,7 +219,7 @@ func (c *call) repo() (*Repo, error) {
 	if c.who.app != nil {
 		return nil, &apiError{http.StatusUnauthorized, "A JSON web token could not be decoded"}
 	}
-	if !c.who.mayRead(r) {
+	if !c.who.mayRead(r) || s.concealed(r) {
 		return nil, errNotFound
 	}
 	if moved {

@@ -1,6 +1,7 @@
 package githubsim
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"math/rand/v2"
@@ -98,8 +99,9 @@ func (s *Server) Inject(fault Fault) (remove func()) {
 	return func() { s.faults.remove(id) }
 }
 
-// ClearFaults removes all faults and the latency.
+// ClearFaults removes all faults, those of lists and the latency included.
 func (s *Server) ClearFaults() {
+	s.SetListingFaults(ListingFaults{})
 	s.faults.mu.Lock()
 	defer s.faults.mu.Unlock()
 	s.faults.active, s.faults.latency = nil, 0
@@ -259,6 +261,12 @@ func (s *Server) observed(route string, next http.HandlerFunc) http.HandlerFunc 
 			}
 			w.tell(0)
 		}()
+		credential := r.Header.Get("Authorization")
+		if slow := (*secondaryError)(nil); errors.As(s.limits.begin(credential), &slow) {
+			slow.write(w)
+			return
+		}
+		defer s.limits.end(credential)
 		fault, latency := s.faults.choose(route, r.Method+" "+r.URL.Path)
 		if !pause(r, latency) {
 			return
@@ -269,22 +277,27 @@ func (s *Server) observed(route string, next http.HandlerFunc) http.HandlerFunc 
 			<-r.Context().Done()
 			return
 		case fault.Status != 0:
-			w.Header().Set("Content-Type", "application/json; charset=utf-8")
-			for k, v := range fault.Header {
-				w.Header().Set(k, v)
-			}
-			body := fault.Body
-			if body == "" {
-				body = string(errorBody(http.StatusText(fault.Status)))
-			}
-			w.WriteHeader(fault.Status)
-			_, _ = w.Write([]byte(body))
+			fault.write(w)
 			return
 		default:
 			w.cut, w.left = true, fault.CutAfter
 		}
 		next(w, r)
 	}
+}
+
+// write answers with the status of a fault.
+func (f Fault) write(w http.ResponseWriter) {
+	w.Header().Set("Content-Type", "application/json; charset=utf-8")
+	for k, v := range f.Header {
+		w.Header().Set(k, v)
+	}
+	body := f.Body
+	if body == "" {
+		body = string(errorBody(http.StatusText(f.Status)))
+	}
+	w.WriteHeader(f.Status)
+	_, _ = w.Write([]byte(body))
 }
 
 // pause waits unless the client goes away.

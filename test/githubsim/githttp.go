@@ -79,14 +79,15 @@ func (s *Server) gitRepo(w http.ResponseWriter, r *http.Request, write bool) (*R
 	name := strings.TrimSuffix(r.PathValue("repo"), ".git")
 	s.mu.RLock()
 	repo, _, err := s.find(r.PathValue("owner") + "/" + name)
-	var mayRead, mayWrite, archived bool
+	var mayRead, mayWrite, archived, concealed bool
 	if err == nil {
 		open := !s.opt.gitAuth && who.token == nil
 		mayRead, mayWrite, archived = open || who.mayRead(repo), open || who.mayWrite(repo), repo.archived
+		concealed = s.concealed(repo)
 	}
 	s.mu.RUnlock()
 	switch {
-	case err != nil || !mayRead:
+	case err != nil || !mayRead || concealed:
 		if who.token == nil && s.opt.gitAuth {
 			return refuse(http.StatusUnauthorized, "Repository not found.")
 		}

@@ -54,6 +54,8 @@ type Server struct {
 	installs  []*Installation   // by id
 	tokens    map[string]*token // installation and personal tokens
 
+	listing ListingFaults
+
 	hooks  hooks
 	faults faults
 	limits limits

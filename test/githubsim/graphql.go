@@ -25,6 +25,8 @@ var interfaces = map[string][]string{
 type query struct {
 	*call
 	cost int // requests that the connections stand for, before division
+	// failed is the status to answer with instead, 0 for none.
+	failed int
 }
 
 // serveGraphQL answers POST /api/graphql. Errors of fields are a 200, as with
@@ -32,7 +34,7 @@ type query struct {
 func (s *Server) serveGraphQL(w http.ResponseWriter, r *http.Request) {
 	c := &call{s: s, w: w, r: r, resource: "graphql"}
 	w.Header().Set("X-GitHub-Media-Type", "github.v4; format=json")
-	c.fail(c.run(func(c *call) error {
+	err := c.run(func(c *call) error {
 		if c.r.Method != http.MethodPost {
 			return errNotFound
 		}
@@ -46,14 +48,28 @@ func (s *Server) serveGraphQL(w http.ResponseWriter, r *http.Request) {
 		q := &query{call: c}
 		schema := graphql.Schema{Query: q, Interfaces: interfaces}
 		body := schema.Execute(req)
-		c.spend(q.points())
-		w.Header().Set("Content-Type", "application/json; charset=utf-8")
-		_, err := w.Write(body)
-		if err != nil {
-			s.opt.log.DebugContext(r.Context(), "graphql answer not taken", "error", err)
+		if q.failed != 0 {
+			return &apiError{q.failed, "Something went wrong while executing your query. This may be the result of a timeout."}
 		}
+		c.spend(q.points())
+		c.answer(body)
 		return nil
-	}))
+	})
+	if limit := (*exhaustedError)(nil); errors.As(err, &limit) {
+		// GitHub, "Rate limits for the GraphQL API": an error in a 200.
+		c.spend(0)
+		c.answer([]byte(GraphQLError("RATE_LIMITED", limit.message).Body))
+		return
+	}
+	c.fail(err)
+}
+
+// answer writes a GraphQL document.
+func (c *call) answer(body []byte) {
+	c.w.Header().Set("Content-Type", "application/json; charset=utf-8")
+	if _, err := c.w.Write(body); err != nil {
+		c.s.opt.log.DebugContext(c.r.Context(), "graphql answer not taken", "error", err)
+	}
 }
 
 // points is the cost of the request so far: connection requests by hundreds.
@@ -83,7 +99,7 @@ func (q *query) Field(name string, args graphql.Args) (any, error) {
 		for _, id := range args.List("ids") {
 			n, err := q.node(fmt.Sprint(id))
 			if err != nil {
-				return nil, err
+				n = err // of this entry only
 			}
 			out = append(out, n)
 		}
@@ -94,11 +110,14 @@ func (q *query) Field(name string, args graphql.Args) (any, error) {
 
 func (q *query) rateLimit() graphql.Object {
 	w := q.s.limits.state(q.who.budget(), "graphql", 0, q.s.now())
-	left := func(n int) func() (any, error) { return func() (any, error) { return n, nil } }
+	points := func(f func(points int) int) func() (any, error) {
+		return func() (any, error) { return f(q.points()), nil }
+	}
 	return graphql.Map{Name: "RateLimit", Fields: map[string]any{
 		"limit": w.limit, "resetAt": stamp(w.reset), "nodeCount": 0,
-		"cost":      func() (any, error) { return q.points(), nil },
-		"remaining": left(max(0, w.remaining()-1)), "used": left(min(w.limit, w.used+1)),
+		"cost":      points(func(n int) int { return n }),
+		"remaining": points(func(n int) int { return max(0, w.remaining()-n) }),
+		"used":      points(func(n int) int { return min(w.limit, w.used+n) }),
 	}}
 }
 
@@ -115,7 +134,7 @@ func (q *query) repository(args graphql.Args) (any, error) {
 	q.s.mu.RLock()
 	defer q.s.mu.RUnlock()
 	r, moved, err := q.s.find(name)
-	if err != nil || !q.who.mayRead(r) || moved && !args.Bool("followRenames", true) {
+	if err != nil || !q.who.mayRead(r) || q.s.concealed(r) || moved && !args.Bool("followRenames", true) {
 		return nil, &graphql.Error{Kind: "NOT_FOUND", Message: fmt.Sprintf("Could not resolve to a Repository with the name '%s'.", name)}
 	}
 	return &repoNode{q, r}, nil
@@ -139,10 +158,12 @@ func (q *query) owner(login, kind string) (any, error) {
 func (q *query) node(id string) (any, error) {
 	q.s.mu.RLock()
 	defer q.s.mu.RUnlock()
-	for _, r := range q.s.order {
-		if nodeID("R", r.id) == id && q.who.mayRead(r) {
-			return &repoNode{q, r}, nil
-		}
+	var number int64
+	if text, err := decodeNodeID(id); err == nil {
+		_, _ = fmt.Sscanf(text, "R:%d", &number)
+	}
+	if r := q.s.reposByID[number]; r != nil && q.who.mayRead(r) && !q.s.concealed(r) {
+		return &repoNode{q, r}, nil
 	}
 	for _, a := range q.s.accounts {
 		if a.nodeID() == id {
@@ -164,6 +185,14 @@ func connection[T any](q *query, name string, items []T, args graphql.Args, node
 	}
 	if n < 0 || n > 100 {
 		return nil, &graphql.Error{Kind: "EXCESSIVE_PAGINATION", Message: fmt.Sprintf("Requesting %d records on the `%s` connection exceeds the `first` limit of 100 records.", n, name)}
+	}
+	fault, err := q.listing(name, n)
+	if err != nil {
+		return nil, err
+	}
+	total := fault.total(len(items))
+	if fault.Empty {
+		items = nil
 	}
 	from, to := 0, len(items)
 	if after := args.String("after"); after != "" {
@@ -195,7 +224,7 @@ func connection[T any](q *query, name string, items []T, args graphql.Args, node
 		page["startCursor"], page["endCursor"] = cursor(from+1), cursor(to)
 	}
 	return graphql.Map{Name: name + "Connection", Fields: map[string]any{
-		"totalCount": len(items), "nodes": nodes, "edges": edges,
+		"totalCount": total, "nodes": nodes, "edges": edges,
 		"pageInfo": graphql.Map{Name: "PageInfo", Fields: page},
 	}}, nil
 }

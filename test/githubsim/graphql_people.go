@@ -40,7 +40,7 @@ func (n *accountNode) Field(name string, args graphql.Args) (any, error) {
 		return n.repositories(args)
 	case "repository":
 		r, _, err := s.find(a.Login + "/" + args.String("name"))
-		if err != nil || !n.q.who.mayRead(r) {
+		if err != nil || !n.q.who.mayRead(r) || s.concealed(r) {
 			return nil, nil
 		}
 		return &repoNode{n.q, r}, nil
@@ -81,18 +81,7 @@ func (n *accountNode) repositories(args graphql.Args) (any, error) {
 		return !set || args.Bool("isFork", false) == r.fork
 	})
 	if order := args.Map("orderBy"); order != nil {
-		less := map[string]func(a, b *Repo) int{
-			"NAME":       func(a, b *Repo) int { return strings.Compare(key(a.name), key(b.name)) },
-			"PUSHED_AT":  func(a, b *Repo) int { return a.pushedAt.Compare(b.pushedAt) },
-			"UPDATED_AT": func(a, b *Repo) int { return a.updatedAt.Compare(b.updatedAt) },
-			"CREATED_AT": func(a, b *Repo) int { return a.createdAt.Compare(b.createdAt) },
-		}[order.String("field")]
-		if less != nil {
-			slices.SortStableFunc(repos, less)
-			if order.String("direction") == "DESC" {
-				slices.Reverse(repos)
-			}
-		}
+		sortRepos(repos, order.String("field"), order.String("direction") == "DESC")
 	}
 	return connection(n.q, "Repository", repos, args, func(r *Repo) any { return &repoNode{n.q, r} })
 }
@@ -103,11 +92,11 @@ func (n *accountNode) org(name string, args graphql.Args) (any, error) {
 	case "description":
 		return nil, nil
 	case "membersWithRole":
-		return connection(n.q, "OrganizationMember", n.a.memberLogins(), args, func(login string) any {
+		return connection(n.q, "OrganizationMember", n.q.s.listedMembers(n.a.memberLogins()), args, func(login string) any {
 			return &accountNode{n.q, n.q.s.accounts[login]}
 		})
 	case "teams":
-		return connection(n.q, "Team", n.a.teams, args, func(t *team) any { return &teamNode{n.q, n.a, t} })
+		return connection(n.q, "Team", n.q.s.listedTeams(n.a.teams), args, func(t *team) any { return &teamNode{n.q, n.a, t} })
 	case "team":
 		if t := n.a.team(args.String("slug")); t != nil {
 			return &teamNode{n.q, n.a, t}, nil
@@ -160,7 +149,7 @@ func (n *teamNode) Field(name string, args graphql.Args) (any, error) {
 		return &teamNode{n.q, n.org, t.parent}, nil
 	case "members":
 		all := !strings.EqualFold(args.String("membership"), "IMMEDIATE")
-		return connection(n.q, "TeamMember", n.org.teamMembers(t, all), args, func(login string) any {
+		return connection(n.q, "TeamMember", s.listedMembers(n.org.teamMembers(t, all)), args, func(login string) any {
 			return &accountNode{n.q, s.accounts[login]}
 		})
 	}

@@ -27,6 +27,7 @@ type Repo struct {
 	owner                          *account
 	name, description, homepage    string
 	private, archived, fork, gone  bool
+	internal                       bool // to an enterprise; private then too
 	template                       bool
 	topics                         []string
 	createdAt, updatedAt, pushedAt time.Time
@@ -39,9 +40,11 @@ type RepoOptions struct {
 	Description   string
 	Topics        []string
 	Private       bool
-	Fork          bool
-	Archived      bool
-	Template      bool
+	// Internal is Enterprise's third visibility. It is private to outsiders.
+	Internal bool
+	Fork     bool
+	Archived bool
+	Template bool
 	// Message is the first commit's message.
 	Message string
 	// Modes are Git modes of files that are not plain, by path.
@@ -85,7 +88,7 @@ func (s *Server) CreateRepo(owner, name string, o RepoOptions, files map[string]
 	}
 	r := &Repo{
 		s: s, id: s.id(), owner: acct, name: name, description: o.Description,
-		private: o.Private, fork: o.Fork, template: o.Template, topics: slices.Clone(o.Topics),
+		private: o.Private || o.Internal, internal: o.Internal, fork: o.Fork, template: o.Template, topics: slices.Clone(o.Topics),
 		createdAt: now, updatedAt: now, pushedAt: now,
 	}
 	git, err := gitrepo.Init(s.repoDir(r.id), o.DefaultBranch)
@@ -255,7 +258,10 @@ func (s *Server) ArchiveRepo(repo string, archived bool, opts ...EditOption) err
 
 // SetPrivate changes the visibility and sends privatized or publicized.
 func (s *Server) SetPrivate(repo string, private bool, opts ...EditOption) error {
-	r, err := s.change(repo, func(r *Repo) error { r.private = private; return nil })
+	r, err := s.change(repo, func(r *Repo) error {
+		r.private, r.internal = private, false
+		return nil
+	})
 	if err != nil {
 		return err
 	}

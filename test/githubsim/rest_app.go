@@ -118,7 +118,7 @@ func getOrgInstallation(c *call) error {
 func getRepoInstallation(c *call) error {
 	return c.answerInstallation(c.installation(func(in *Installation) bool {
 		r, _, err := c.s.find(c.r.PathValue("owner") + "/" + c.r.PathValue("repo"))
-		return err == nil && in.sees(r)
+		return err == nil && in.sees(r) && !c.s.concealed(r)
 	}))
 }
 

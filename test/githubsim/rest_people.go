@@ -76,7 +76,7 @@ func (c *call) accountPage(logins []string) []object {
 
 func listMembers(c *call) error {
 	return c.inOrg(func(o *account) (any, error) {
-		logins := o.memberLogins()
+		logins := c.s.listedMembers(o.memberLogins())
 		if role := c.query("role"); role == "admin" || role == "member" {
 			logins = slices.DeleteFunc(logins, func(l string) bool { return o.members[l] != role })
 		}
@@ -85,7 +85,7 @@ func listMembers(c *call) error {
 }
 
 func listTeams(c *call) error {
-	return c.inOrg(func(o *account) (any, error) { return c.teamPage(o, o.teams), nil })
+	return c.inOrg(func(o *account) (any, error) { return c.teamPage(o, c.s.listedTeams(o.teams)), nil })
 }
 
 func (c *call) teamPage(o *account, teams []*team) []object {
@@ -116,7 +116,7 @@ func getTeam(c *call) error {
 
 // listTeamMembers includes the members of child teams, as GitHub does.
 func listTeamMembers(c *call) error {
-	return c.withTeam(func(o *account, t *team) any { return c.accountPage(o.teamMembers(t, true)) })
+	return c.withTeam(func(o *account, t *team) any { return c.accountPage(c.s.listedMembers(o.teamMembers(t, true))) })
 }
 
 func listChildTeams(c *call) error {

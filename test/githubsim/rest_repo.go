@@ -106,11 +106,13 @@ func getRepo(c *call) error {
 	return c.json(http.StatusOK, o)
 }
 
-func listOrgRepos(c *call) error { return listRepos(c, c.r.PathValue("org"), typeOrg) }
+func listOrgRepos(c *call) error { return listRepos(c, c.r.PathValue("org"), typeOrg, "created") }
 
-func listUserRepos(c *call) error { return listRepos(c, c.r.PathValue("user"), "") }
+func listUserRepos(c *call) error { return listRepos(c, c.r.PathValue("user"), "", "full_name") }
 
-func listRepos(c *call, login, kind string) error {
+// listRepos orders as REST, "List organization repositories", says: by name
+// upwards and by time downwards unless the direction is given.
+func listRepos(c *call, login, kind, order string) error {
 	s := c.s
 	s.mu.RLock()
 	owner, err := s.lookup(login, kind)
@@ -119,28 +121,32 @@ func listRepos(c *call, login, kind string) error {
 		return err
 	}
 	repos := s.visible(c.who, func(r *Repo) bool { return r.owner == owner })
+	if repoOrders[c.query("sort")] != nil {
+		order = c.query("sort")
+	}
+	direction := c.query("direction")
+	sortRepos(repos, order, direction == "desc" || direction == "" && order != "full_name")
 	s.mu.RUnlock()
 	switch c.query("type") {
-	case "public", "private":
+	case "public", "private", "internal":
 		want := c.query("type")
 		repos = slices.DeleteFunc(repos, func(r *Repo) bool { return r.visibility() != want })
 	}
 	return c.repoPage(repos, nil)
 }
 
-// visible lists the repositories that somebody may see; mu is held.
-func (s *Server) visible(who principal, want func(*Repo) bool) []*Repo {
-	var out []*Repo
-	for _, r := range s.order {
-		if want(r) && who.mayRead(r) {
-			out = append(out, r)
-		}
-	}
-	return out
-}
-
 // repoPage answers one page of repositories, wrapped where wrap says so.
 func (c *call) repoPage(repos []*Repo, wrap func(total int, page []object) any) error {
+	c.s.mu.RLock()
+	f := c.s.listing
+	c.s.mu.RUnlock()
+	if status := f.heavy(c.number("per_page", 30, 100)); status != 0 {
+		return &apiError{max(status, http.StatusBadGateway), "Server Error"}
+	}
+	total := f.total(len(repos))
+	if f.Empty {
+		repos = nil
+	}
 	page := paginate(c, repos)
 	out := make([]object, len(page))
 	c.s.mu.RLock()
@@ -149,7 +155,7 @@ func (c *call) repoPage(repos []*Repo, wrap func(total int, page []object) any) 
 	}
 	c.s.mu.RUnlock()
 	if wrap != nil {
-		return c.json(http.StatusOK, wrap(len(repos), out))
+		return c.json(http.StatusOK, wrap(total, out))
 	}
 	return c.json(http.StatusOK, out)
 }

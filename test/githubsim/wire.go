@@ -56,7 +56,10 @@ func (s *Server) orgJSON(a *account) object {
 }
 
 func (r *Repo) visibility() string {
-	if r.private {
+	switch {
+	case r.internal:
+		return "internal"
+	case r.private:
 		return "private"
 	}
 	return "public"

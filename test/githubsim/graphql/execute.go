@@ -9,7 +9,7 @@ import (
 )
 
 // Object is a value with fields. Field answers nil, a scalar that encoding/json
-// can write, an Object, or a []any of those.
+// can write, an Object, or a []any of those, errors of single entries included.
 type Object interface {
 	// Type is the GraphQL name of the object's type.
 	Type() string
@@ -265,6 +265,13 @@ func (e *execution) value(v any, f *merged, path []any) {
 			return
 		}
 		e.object(v, f.all, path)
+	case error: // of one entry of a list: null there, and a problem
+		p := Problem{Path: path, Locations: []location{{f.line, f.column}}, Message: v.Error()}
+		if kind := (*Error)(nil); errors.As(v, &kind) {
+			p.Type = kind.Kind
+		}
+		e.problems = append(e.problems, p)
+		e.out.WriteString("null")
 	case []any:
 		e.out.WriteByte('[')
 		for i, item := range v {
