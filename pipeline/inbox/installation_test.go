@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -27,16 +28,10 @@ func TestInstallationStep(t *testing.T) {
 		state                storage.DeliveryState
 		summary              string
 	}{
-		{"created", "installation", `{"action":"created","installation":{"id":3},"repositories":` + two + `}`,
-			[]event.Refresh{refresh(1, "one", ""), refresh(2, "two", "")}, "applied", "repositories to read: 2, removed: 0"},
 		{"added", "installation_repositories", `{"action":"added","installation":{"id":3},"repositories_added":` + two + `}`,
 			[]event.Refresh{refresh(1, "one", ""), refresh(2, "two", "")}, "applied", "repositories to read: 2, removed: 0"},
 		{"removed", "installation_repositories", `{"action":"removed","installation":{"id":3},"repositories_removed":` + two + `}`,
 			[]event.Refresh{refresh(1, "one", "removed"), refresh(2, "two", "removed")}, "applied", "repositories to read: 0, removed: 2"},
-		{"deleted", "installation", `{"action":"deleted","installation":{"id":3}}`,
-			[]event.Refresh{refresh(7, "cart", "removed")}, "applied", "repositories to read: 0, removed: 1"},
-		{"unsuspend", "installation", `{"action":"unsuspend","installation":{"id":3}}`,
-			[]event.Refresh{refresh(7, "cart", "")}, "applied", "repositories to read: 1, removed: 0"},
 		{"suspend", "installation", `{"action":"suspend","installation":{"id":3},"repositories":` + two + `}`,
 			nil, "ignored", "installation suspended; its repositories stay as they are"},
 		{"nothing", "installation_repositories", `{"action":"added","installation":{"id":3}}`, nil, "unchanged", "no repositories concerned"},
@@ -68,6 +63,44 @@ func TestInstallationStep(t *testing.T) {
 	}
 }
 
+// Where a whole installation came or went, or much of it did, the account is
+// scanned, and its people are looked at if they are kept.
+func TestInstallationStepScans(t *testing.T) {
+	t.Parallel()
+	var many []string
+	for i := range 21 {
+		many = append(many, fmt.Sprintf(`{"id":%d,"full_name":"acme/r%d"}`, i+1, i))
+	}
+	const of = `"installation":{"id":3,"account":{"login":"acme"}}`
+	tests := []struct{ name, event, payload string }{
+		{"created", "installation", `{"action":"created",` + of + `,"repositories":[{"id":1,"full_name":"acme/one"}]}`},
+		{"deleted", "installation", `{"action":"deleted",` + of + `}`},
+		{"unsuspend", "installation", `{"action":"unsuspend",` + of + `}`},
+		{"permissions", "installation", `{"action":"new_permissions_accepted",` + of + `}`},
+		{"many added", "installation_repositories", `{"action":"added",` + of + `,"repositories_added":[` + strings.Join(many, ",") + `]}`},
+		{"many removed", "installation_repositories", `{"action":"removed",` + of + `,"repositories_removed":[` + strings.Join(many, ",") + `]}`},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			store := open(t)
+			accept(t, run(t, store), inbox.Received{GUID: "g-1", Event: tt.event, Payload: []byte(tt.payload)})
+			if state, summary := runInstallation(t, store); state != "applied" || summary != "a scan of the account" {
+				t.Errorf("outcome %s %q", state, summary)
+			}
+			if got := refreshes(t, store); len(got) != 0 {
+				t.Errorf("refreshes %+v", got)
+			}
+			for topic, key := range map[string]string{event.TopicScan: "scan/github.com/acme", event.TopicPeople: "people/github.com/acme"} {
+				msgs, err := store.PendingMessages(t.Context(), topic, key, time.Now().Add(time.Minute))
+				if err != nil || len(msgs) != 1 || msgs[0].Cause.Delivery != "g-1" || msgs[0].Cause.Reason != storage.ReasonInstallation {
+					t.Errorf("%s: %+v %v", topic, msgs, err)
+				}
+			}
+		})
+	}
+}
+
 // Of two deliveries done together the later one decides.
 func TestInstallationStepLaterWins(t *testing.T) {
 	t.Parallel()
@@ -90,8 +123,8 @@ func TestInstallationReplayForces(t *testing.T) {
 	t.Parallel()
 	store := open(t)
 	in := run(t, store)
-	accept(t, in, inbox.Received{GUID: "g-1", Event: "installation",
-		Payload: []byte(`{"action":"created","installation":{"id":3},"repositories":[{"id":1,"full_name":"acme/one"}]}`)})
+	accept(t, in, inbox.Received{GUID: "g-1", Event: "installation_repositories",
+		Payload: []byte(`{"action":"added","installation":{"id":3},"repositories_added":[{"id":1,"full_name":"acme/one"}]}`)})
 	if err := in.Replay(t.Context(), "g-1", "carol"); err != nil {
 		t.Fatal(err)
 	}
@@ -112,7 +145,7 @@ func installationMessages(t *testing.T, store storage.Store) []storage.Message {
 
 func runInstallation(t *testing.T, store storage.Store) (storage.DeliveryState, string) {
 	t.Helper()
-	step := inbox.InstallationStep{Store: store}
+	step := inbox.InstallationStep{Store: store, Config: inbox.Config{People: func(_, org string) bool { return org == "acme" }}}
 	plan, err := step.Plan(t.Context(), installationMessages(t, store))
 	if err != nil {
 		t.Fatal(err)

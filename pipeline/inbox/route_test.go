@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/callboard/callboard/pipeline/discovery"
 	"github.com/callboard/callboard/pipeline/event"
 	"github.com/callboard/callboard/storage"
 )
@@ -198,4 +199,71 @@ func FuzzRoute(f *testing.F) {
 			t.Errorf("message %+v", m)
 		}
 	})
+}
+
+// The settings decide which branch is read, which accounts are discovered and
+// whose people are kept.
+func TestRouteSettings(t *testing.T) {
+	t.Parallel()
+	cfg := Config{
+		Policy: discovery.Policy{Providers: []discovery.Provider{
+			{Host: "github.com", Organization: "acme"}, {Host: "github.com", Organization: "dev", Branch: "develop"},
+		}},
+		People: func(_, org string) bool { return org == "acme" },
+	}
+	repo := func(owner string) string {
+		return `"repository":{"id":7,"full_name":"` + owner + `/cart","default_branch":"main"},"installation":{"id":3}`
+	}
+	org := func(login string) string {
+		return `{"organization":{"login":"` + login + `"},"sender":{"login":"bob"}}`
+	}
+	tests := []struct {
+		name, event, payload string
+		topic, ignored       string
+		discovered           bool
+	}{
+		{"default branch", "push", `{"ref":"refs/heads/main",` + repo("acme") + `}`, event.TopicRefresh, "", true},
+		{"configured branch", "push", `{"ref":"refs/heads/develop",` + repo("dev") + `}`, event.TopicRefresh, "", true},
+		{"not the configured one", "push", `{"ref":"refs/heads/main",` + repo("dev") + `}`, "", "branch main is not develop, which filters.branch names", false},
+		{"account of nobody", "push", `{"ref":"refs/heads/main",` + repo("other") + `}`, event.TopicRefresh, "", false},
+		{"branch created", "create", `{"ref":"main","ref_type":"branch",` + repo("acme") + `}`, event.TopicRefresh, "", true},
+		{"branch deleted", "delete", `{"ref":"develop","ref_type":"branch",` + repo("dev") + `}`, event.TopicRefresh, "", true},
+		{"other branch", "create", `{"ref":"topic","ref_type":"branch",` + repo("acme") + `}`, "", "branch topic is not the default branch main", false},
+		{"tag", "create", `{"ref":"v1","ref_type":"tag",` + repo("acme") + `}`, "", "a tag is not a branch", false},
+		{"hook deleted", "meta", `{"action":"deleted"}`, "", "the webhook itself was deleted: GitHub sends no more through it; callboard doctor says what is left", false},
+		{"team", "team", org("acme"), event.TopicPeople, "", false},
+		{"membership", "membership", org("acme"), event.TopicPeople, "", false},
+		{"member of the org", "organization", org("acme"), event.TopicPeople, "", false},
+		{"team of a repository", "team_add", org("acme"), event.TopicPeople, "", false},
+		{"people of nobody", "team", org("other"), "", "no entry of catalog.providers.githubOrg is about other", false},
+		{"people of a strange name", "team", org("a/b"), "", "the payload has no organization.login", false},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			got, err := cfg.route(Received{GUID: "g-1", Event: tt.event, Host: "github.com", Payload: []byte(tt.payload)}, time.Now())
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got.delivery.Reason != tt.ignored {
+				t.Fatalf("ignored as %q, want %q", got.delivery.Reason, tt.ignored)
+			}
+			if tt.ignored != "" {
+				return
+			}
+			if got.message == nil || got.message.Topic != tt.topic {
+				t.Fatalf("message %+v", got.message)
+			}
+			if tt.topic == event.TopicPeople {
+				if got.message.Key != "people/github.com/acme" || got.message.Cause.Reason != storage.ReasonPeople {
+					t.Errorf("message %+v", got.message)
+				}
+				return
+			}
+			var r event.Refresh
+			if err := json.Unmarshal(got.message.Payload, &r); err != nil || r.Discovered != tt.discovered || r.Gone != "" {
+				t.Errorf("refresh %+v %v", r, err)
+			}
+		})
+	}
 }
