@@ -50,8 +50,12 @@ func (s Schedule) Next(last, started, now time.Time) (at time.Time, ok bool) {
 	default:
 		at = last.Add(s.Frequency)
 	}
-	if at.Before(first) {
-		at = first
+	return later(at, first), true
+}
+
+func later(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return b
 	}
-	return at, true
+	return a
 }
