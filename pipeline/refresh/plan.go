@@ -85,6 +85,7 @@ func (s *Step) Plan(ctx context.Context, msgs []storage.Message) (Plan, error) {
 	if err != nil {
 		return Plan{}, fault.Permanent(fault.ReasonInvalid, err)
 	}
+	ctx = githubapp.WithPurpose(ctx, req.purpose())
 	stored, err := s.stored(ctx, req.Refresh)
 	if err != nil {
 		return Plan{}, err
@@ -103,6 +104,17 @@ func (s *Step) Plan(ctx context.Context, msgs []storage.Message) (Plan, error) {
 		p.scanned = &req.Refresh
 	}
 	return p, err
+}
+
+// purpose is what the requests to GitHub are for.
+func (r request) purpose() githubapp.Purpose {
+	switch {
+	case r.scanned || r.foreign || r.cause.Reason == storage.ReasonSettings:
+		return githubapp.PurposeScan
+	case r.cause.Reason == storage.ReasonManual || r.cause.Reason == storage.ReasonLocation || r.cause.Reason == storage.ReasonReplay:
+		return githubapp.PurposeManual
+	}
+	return githubapp.PurposePush
 }
 
 // merge joins messages: the newest says where the repository is, and each may
