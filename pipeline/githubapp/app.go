@@ -137,3 +137,7 @@ func ConvertManifest(ctx context.Context, h Host, code string) (CreatedApp, erro
 	_, _, _ = ctx, h, code
 	return CreatedApp{}, errors.New("converting a manifest is not built yet")
 }
+
+type installationJSON struct {
+	ID int64 `json:"id"`
+}

@@ -1,7 +1,6 @@
 package githubapp
 
 import (
-	"context"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -11,8 +10,6 @@ import (
 
 	"github.com/bradleyfalzon/ghinstallation/v2"
 	"github.com/google/go-github/v60/github"
-
-	"github.com/callboard/callboard/pipeline/fault"
 )
 
 // DefaultTimeout bounds one request, body included.
@@ -26,6 +23,32 @@ type Clients struct {
 	now   func() time.Time
 	// timeout bounds one request.
 	timeout time.Duration
+	limits  Limits
+}
+
+// Limits are what of GitHub's is left to others and to pushes.
+type Limits struct {
+	// Reserve is the share of each budget that docs and scans leave alone, and
+	// manual work half of it: 0.2 unless set, 0.9 at most.
+	Reserve float64
+	// Concurrent is how many requests a credential has under way at once: 50 unless
+	// set, of the 100 that GitHub allows all who use it.
+	Concurrent int
+}
+
+// Option changes a default of New.
+type Option func(*Clients)
+
+// WithLimits sets the limits; those that are zero keep their default.
+func WithLimits(l Limits) Option {
+	return func(c *Clients) {
+		if l.Reserve > 0 {
+			c.limits.Reserve = min(l.Reserve, 0.9)
+		}
+		if l.Concurrent > 0 {
+			c.limits.Concurrent = l.Concurrent
+		}
+	}
 }
 
 // host is a Host with what is known of its installations.
@@ -35,16 +58,18 @@ type host struct {
 	graphql string
 	apps    []app
 
-	mu      sync.Mutex
-	token   *client
-	byID    map[int64]*client // installation id → client
-	byOwner map[string]int64  // lower-case owner → installation id
-	appOf   map[int64]int     // installation id → index of apps
+	mu       sync.Mutex
+	token    *client
+	byID     map[int64]*client // installation id → client
+	byOwner  map[string]int64  // lower-case owner → installation id
+	appOf    map[int64]int     // installation id → index of apps
+	accounts map[int64]string  // installation id → owner as GitHub writes it
+	gone     map[int64]bool    // installations that are no more
 }
 
 type app struct {
 	App
-	jwt *github.Client
+	jwt *client
 }
 
 // client speaks to GitHub with one credential.
@@ -52,15 +77,24 @@ type client struct {
 	rest       *github.Client
 	http       *http.Client
 	graphqlURL string
+	governor   *governor
+	// plain is for a personal token, or none.
+	plain bool
 }
 
 // New checks the configuration. It does not call the network. timeout bounds
 // one request; 0 is DefaultTimeout.
-func New(hosts []Host, timeout time.Duration) (*Clients, error) {
+func New(hosts []Host, timeout time.Duration, opts ...Option) (*Clients, error) {
 	if timeout == 0 {
 		timeout = DefaultTimeout
 	}
-	c := &Clients{hosts: map[string]*host{}, base: newTransport(), now: time.Now, timeout: timeout}
+	c := &Clients{
+		hosts: map[string]*host{}, base: newTransport(), now: time.Now, timeout: timeout,
+		limits: Limits{Reserve: 0.2, Concurrent: 50},
+	}
+	for _, o := range opts {
+		o(c)
+	}
 	for _, cfg := range hosts {
 		if err := cfg.validate(); err != nil {
 			return nil, err
@@ -72,13 +106,15 @@ func New(hosts []Host, timeout time.Duration) (*Clients, error) {
 		h := &host{
 			Host: cfg, rest: rest, graphql: cfg.graphqlURL(rest),
 			byID: map[int64]*client{}, byOwner: map[string]int64{}, appOf: map[int64]int{},
+			accounts: map[int64]string{}, gone: map[int64]bool{},
 		}
 		for _, a := range cfg.Apps {
-			tr, err := c.appTransport(h, a)
+			g := c.govern()
+			tr, err := h.signAs(a, g)
 			if err != nil {
 				return nil, err
 			}
-			h.apps = append(h.apps, app{App: a, jwt: c.client(h, tr).rest})
+			h.apps = append(h.apps, app{App: a, jwt: c.client(h, tr, g)})
 		}
 		key := strings.ToLower(cfg.Host)
 		if _, twice := c.hosts[key]; twice {
@@ -97,40 +133,24 @@ func newTransport() http.RoundTripper {
 	return t
 }
 
-func (c *Clients) limited() *limits { return &limits{base: c.base, now: c.now} }
+// govern makes the governor of a credential: budgets are per credential.
+func (c *Clients) govern() *governor {
+	return &governor{
+		base: c.base, now: c.now, patience: c.timeout / 2,
+		slots:  slots{max: c.limits.Concurrent, share: c.limits.Reserve},
+		ledger: ledger{share: c.limits.Reserve},
+	}
+}
 
 // Hosts lists the names of the configured hosts, in configured order.
 func (c *Clients) Hosts() []string { return c.order }
 
-func (c *Clients) client(h *host, tr http.RoundTripper) *client {
+func (c *Clients) client(h *host, tr http.RoundTripper, g *governor) *client {
 	hc := &http.Client{Transport: tr, Timeout: c.timeout}
 	rest := github.NewClient(hc)
 	rest.BaseURL = h.rest
 	rest.UserAgent = "callboard"
-	return &client{rest: rest, http: hc, graphqlURL: h.graphql}
-}
-
-// clientFor finds the credential for a repository: the installation that an
-// event named, else the one that covers the owner, else the token.
-func (c *Clients) clientFor(ctx context.Context, name, owner, repo string, installation int64) (*client, error) {
-	h, ok := c.hosts[strings.ToLower(name)]
-	if !ok {
-		return nil, fault.Permanent(fault.ReasonInvalid, fmt.Errorf("no integrations.github entry for host %s", name))
-	}
-	if len(h.apps) == 0 {
-		return h.tokenClient(c), nil
-	}
-	id, err := h.installation(ctx, owner, repo, installation)
-	if err != nil {
-		return nil, err
-	}
-	if id == 0 {
-		if h.Token != "" {
-			return h.tokenClient(c), nil
-		}
-		return nil, fmt.Errorf("no installation of the App covers %s/%s: %w", owner, repo, ErrNotFound)
-	}
-	return h.installationClient(c, id)
+	return &client{rest: rest, http: hc, graphqlURL: h.graphql, governor: g}
 }
 
 // tokenClient is also the client without any credential, for public repositories.
@@ -138,7 +158,9 @@ func (h *host) tokenClient(c *Clients) *client {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.token == nil {
-		h.token = c.client(h, &bearer{base: c.limited(), token: h.Token})
+		g := c.govern()
+		h.token = c.client(h, &bearer{base: g, token: h.Token}, g)
+		h.token.plain = true
 	}
 	return h.token
 }
@@ -149,72 +171,24 @@ func (h *host) installationClient(c *Clients, id int64) (*client, error) {
 	if cl, ok := h.byID[id]; ok {
 		return cl, nil
 	}
-	apps, err := c.appTransport(h, h.apps[h.appOf[id]].App)
+	a, g := h.apps[h.appOf[id]], c.govern()
+	apps, err := h.signAs(a.App, split{app: a.jwt.governor, own: g})
 	if err != nil {
 		return nil, err
 	}
-	cl := c.client(h, &installationTransport{apps: apps, id: id})
+	cl := c.client(h, &installationTransport{apps: apps, id: id, gone: func() { h.forget(id) }}, g)
 	h.byID[id] = cl
 	return cl, nil
 }
 
-// appTransport signs requests as the App itself. Each has a limit of its own,
-// because the budget of an installation is its own.
-func (c *Clients) appTransport(h *host, a App) (*ghinstallation.AppsTransport, error) {
-	tr, err := ghinstallation.NewAppsTransport(c.limited(), a.ID, a.PrivateKey)
+// signAs signs requests as the App itself. ghinstallation wants one for each
+// installation.
+func (h *host) signAs(a App, tr http.RoundTripper) (*ghinstallation.AppsTransport, error) {
+	apps, err := ghinstallation.NewAppsTransport(tr, a.ID, a.PrivateKey)
 	if err != nil {
 		return nil, fmt.Errorf("integrations.github %s: privateKey of app %d: %w", h.Host.Host, a.ID, err)
 	}
-	tr.BaseURL = strings.TrimSuffix(h.rest.String(), "/")
-	return tr, nil
+	apps.BaseURL = strings.TrimSuffix(h.rest.String(), "/")
+	return apps, nil
 }
 
-// installation answers 0 when no App is installed there.
-func (h *host) installation(ctx context.Context, owner, repo string, hint int64) (int64, error) {
-	key := strings.ToLower(owner)
-	h.mu.Lock()
-	_, known := h.appOf[hint]
-	if hint != 0 && (known || len(h.apps) == 1) {
-		h.mu.Unlock()
-		return hint, nil
-	}
-	id, ok := h.byOwner[key]
-	h.mu.Unlock()
-	if ok {
-		return id, nil
-	}
-	return h.find(ctx, owner, repo)
-}
-
-// find asks each App whether it is installed on a repository.
-func (h *host) find(ctx context.Context, owner, repo string) (int64, error) {
-	for i, a := range h.apps {
-		inst, res, err := a.jwt.Apps.FindRepositoryInstallation(ctx, owner, repo)
-		if res != nil && res.StatusCode == http.StatusNotFound {
-			continue
-		}
-		if err != nil {
-			return 0, fmt.Errorf("find the installation for %s/%s: %w", owner, repo, classify(err))
-		}
-		h.mu.Lock()
-		h.byOwner[strings.ToLower(owner)], h.appOf[inst.GetID()] = inst.GetID(), i
-		h.mu.Unlock()
-		return inst.GetID(), nil
-	}
-	h.mu.Lock()
-	delete(h.byOwner, strings.ToLower(owner))
-	h.mu.Unlock()
-	return 0, nil
-}
-
-// Covered asks whether an App is installed on a repository right now. The
-// answer no is evidence that it was taken away, even where everybody may read
-// the repository. Without an App there is nothing to ask, and the answer is yes.
-func (c *Clients) Covered(ctx context.Context, n Name) (bool, error) {
-	h, ok := c.hosts[strings.ToLower(n.Host)]
-	if !ok || len(h.apps) == 0 {
-		return true, nil
-	}
-	id, err := h.find(ctx, n.Owner, n.Name)
-	return id != 0, err
-}

@@ -1,9 +1,18 @@
 // Package githubapp is the only door to GitHub's API: App and token
-// credentials, one client for each installation, rate limits, and snapshots of
-// repositories.
+// credentials, one client and one budget for each, snapshots of repositories,
+// lists of repositories and people, and what an App may ask about itself.
 //
 // It decides nothing about the catalog; it answers what is at the head of a
-// repository, and when to come back if GitHub says "not now".
+// repository, and when to come back if GitHub says "not now", or if what is left
+// of a budget is kept for something more urgent:
+//
+//	ctx = githubapp.WithPurpose(ctx, githubapp.PurposeScan)
+//	page, err := clients.Repositories(ctx, account, query) // or fault.RetryAfter
+//
+// What is known of a budget is known to this process. Several replicas spend the
+// same one, and see it in the headers of every answer; only the points of a
+// minute and the requests that are under way are counted by each for itself,
+// far enough below GitHub's limits for two.
 package githubapp
 
 import (

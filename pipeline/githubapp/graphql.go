@@ -10,7 +10,6 @@ import (
 	"net"
 	"net/http"
 	"net/url"
-	"time"
 
 	"github.com/bradleyfalzon/ghinstallation/v2"
 	"github.com/google/go-github/v60/github"
@@ -67,7 +66,7 @@ func (c *client) query(ctx context.Context, text string, variables map[string]an
 	for _, e := range answer.Errors {
 		switch {
 		case e.Type == "RATE_LIMITED":
-			return rateLimited(time.Minute)
+			return c.governor.limited(rankOf(purposeOf(ctx)))
 		case e.Type == "NOT_FOUND" && len(e.Path) == 1:
 			return ErrNotFound
 		default:
@@ -97,29 +96,27 @@ func statusError(status int) error {
 	return err
 }
 
+var errSlow = errors.New("GitHub did not answer in time")
+
 // classify gives transport errors and go-github's their fate. The URL of a
 // request is of no use to who reads a diagnostic, so it is left out.
 func classify(err error) error {
-	var primary *github.RateLimitError
-	var secondary *github.AbuseRateLimitError
 	var token *ghinstallation.HTTPError
 	var answer *github.ErrorResponse
 	var transport *url.Error
 	var network net.Error
-	_, decided := fault.Of(err)
+	fate, decided := fault.Of(err)
 	switch {
 	case decided:
-		return err
-	case errors.As(err, &primary):
-		return rateLimited(time.Until(primary.Rate.Reset.Time))
-	case errors.As(err, &secondary):
-		return rateLimited(secondary.GetRetryAfter())
+		return fate
+	case errors.Is(err, errGone):
+		return errGone
 	case errors.As(err, &token) && token.Response != nil:
 		return statusError(token.Response.StatusCode) // the installation is gone, suspended …
 	case errors.As(err, &answer):
 		return statusError(answer.Response.StatusCode)
 	case errors.As(err, &network) && network.Timeout():
-		return fault.Unavailable(errors.New("GitHub did not answer in time"))
+		return fault.Unavailable(errSlow)
 	case errors.As(err, &transport):
 		return fault.Unavailable(fmt.Errorf("ask GitHub: %w", transport.Err))
 	}

@@ -112,19 +112,24 @@ func (n repositoryNode) repository() (Repository, error) {
 // which also carries the ids of the files at paths and the text of the first
 // of them: for a repository with one descriptor that request is all.
 func (c *Clients) Open(ctx context.Context, n Name, paths []string) (*Snapshot, error) {
-	cl, err := c.clientFor(ctx, n.Host, n.Owner, n.Name, n.InstallationID)
-	if err != nil {
-		return nil, err
-	}
-	s, err := cl.open(ctx, n, paths)
+	var s *Snapshot
+	err := c.with(ctx, n.place(), func(cl *client) (err error) {
+		s, err = cl.find(ctx, n, paths)
+		return err
+	})
+	return s, err
+}
+
+func (c *client) find(ctx context.Context, n Name, paths []string) (*Snapshot, error) {
+	s, err := c.open(ctx, n, paths)
 	if n.ID == 0 || err == nil && s.ID == n.ID {
 		return s, err
 	}
-	if err != nil && !errors.Is(err, ErrNotFound) {
+	if err != nil && (!errors.Is(err, ErrNotFound) || errors.Is(err, errGone)) {
 		return nil, err
 	}
 	// The name is free or somebody else's by now; the id still finds it.
-	repo, res, err := cl.rest.Repositories.GetByID(ctx, n.ID)
+	repo, res, err := c.rest.Repositories.GetByID(ctx, n.ID)
 	if err != nil {
 		if res != nil && res.StatusCode == http.StatusNotFound {
 			return nil, ErrNotFound
@@ -132,7 +137,7 @@ func (c *Clients) Open(ctx context.Context, n Name, paths []string) (*Snapshot, 
 		return nil, classify(err)
 	}
 	n.Owner, n.Name = repo.GetOwner().GetLogin(), repo.GetName()
-	return cl.open(ctx, n, paths)
+	return c.open(ctx, n, paths)
 }
 
 // maxPrefetch bounds the look-ups that ride along with Open.
@@ -189,12 +194,17 @@ func (c *client) open(ctx context.Context, n Name, paths []string) (*Snapshot, e
 // Moved asks with one conditional request, which costs no quota when the
 // answer is no, whether the head of a branch is another commit than sha.
 func (c *Clients) Moved(ctx context.Context, n Name, branch, sha string) (bool, error) {
-	cl, err := c.clientFor(ctx, n.Host, n.Owner, n.Name, n.InstallationID)
-	if err != nil {
-		return false, err
-	}
+	var moved bool
+	err := c.with(ctx, n.place(), func(cl *client) (err error) {
+		moved, err = cl.moved(ctx, n, branch, sha)
+		return err
+	})
+	return moved, err
+}
+
+func (c *client) moved(ctx context.Context, n Name, branch, sha string) (bool, error) {
 	// For this media type the commit id is the ETag (GitHub REST, "Get a commit").
-	head, res, err := cl.rest.Repositories.GetCommitSHA1(ctx, n.Owner, n.Name, branch, sha)
+	head, res, err := c.rest.Repositories.GetCommitSHA1(ctx, n.Owner, n.Name, branch, sha)
 	if res != nil {
 		switch res.StatusCode {
 		case http.StatusNotModified:

@@ -3,6 +3,7 @@ package githubapp
 import (
 	"errors"
 	"net/http"
+	"strings"
 	"sync"
 
 	"github.com/bradleyfalzon/ghinstallation/v2"
@@ -16,6 +17,8 @@ import (
 type installationTransport struct {
 	apps *ghinstallation.AppsTransport
 	id   int64
+	// gone is called when GitHub does not know the installation any more.
+	gone func()
 
 	mu      sync.Mutex
 	current *ghinstallation.Transport
@@ -28,6 +31,10 @@ func (t *installationTransport) RoundTrip(req *http.Request) (*http.Response, er
 	var refused *ghinstallation.HTTPError
 	if errors.As(err, &refused) && refused.Response != nil {
 		_ = refused.Response.Body.Close() // its status is all that is wanted
+		if refused.Response.StatusCode == http.StatusNotFound {
+			t.gone()
+			return nil, errGone
+		}
 	}
 	if err != nil || res.StatusCode != http.StatusUnauthorized || req.Body != nil && req.GetBody == nil {
 		return res, err
@@ -51,6 +58,19 @@ func (t *installationTransport) signer(refused *ghinstallation.Transport) *ghins
 		t.current = ghinstallation.NewFromAppsTransport(t.apps, t.id)
 	}
 	return t.current
+}
+
+// split sends the requests for an installation's tokens through the governor of
+// the App, whose JWT they carry, and all others through the installation's.
+type split struct{ app, own http.RoundTripper }
+
+// RoundTrip implements http.RoundTripper.
+func (s split) RoundTrip(req *http.Request) (*http.Response, error) {
+	if strings.HasSuffix(req.URL.Path, "/access_tokens") {
+		// Everybody waits for a token, whoever asks first.
+		return s.app.RoundTrip(req.WithContext(WithPurpose(req.Context(), PurposePush)))
+	}
+	return s.own.RoundTrip(req)
 }
 
 // bearer signs requests with a token, if there is one.
