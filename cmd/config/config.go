@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -42,7 +43,9 @@ type Config struct {
 	GitHub   []GitHub
 	// WebhookSecrets are all that a delivery may be signed with.
 	WebhookSecrets []Secret
-	Auth           Auth
+	// SecretFiles hold secrets of integrations.github.
+	SecretFiles []string
+	Auth        Auth
 	Catalog        Catalog
 	Locations      []Location
 	// Providers say which repositories are discovered; Undirected how, without any.
@@ -224,9 +227,17 @@ func postgresDSN(r reader) string {
 	return strings.Join(parts, " ")
 }
 
+// secretFile remembers the file that a secret stands in.
+func (c *Config) secretFile(secret reader) {
+	if n := secret.node; n != nil && n.origin != "" && !slices.Contains(c.SecretFiles, n.origin) {
+		c.SecretFiles = append(c.SecretFiles, n.origin)
+	}
+}
+
 func (c *Config) integrations(r reader) {
 	seen := map[Secret]bool{}
 	secret := func(r reader) {
+		c.secretFile(r)
 		if s := Secret(r.str("")); s != "" && !seen[s] {
 			seen[s] = true
 			c.WebhookSecrets = append(c.WebhookSecrets, s)
@@ -237,7 +248,9 @@ func (c *Config) integrations(r reader) {
 			Host: entry.at("host").str("github.com"), BaseURL: entry.at("baseUrl").str(""),
 			APIBaseURL: entry.at("apiBaseUrl").str(""), Token: Secret(entry.at("token").str("")),
 		}
+		c.secretFile(entry.at("token"))
 		for _, a := range entry.at("apps").list() {
+			c.secretFile(a.at("privateKey"))
 			app := App{ID: a.at("appId").int(0), PrivateKey: Secret(a.at("privateKey").str(""))}
 			if app.ID == 0 || app.PrivateKey == "" {
 				a.fault(a.node, "%s needs appId and privateKey (for a file: privateKey: {$file: key.pem})%s%s", a.path,
@@ -254,6 +267,7 @@ func (c *Config) integrations(r reader) {
 	if len(c.GitHub) == 0 {
 		c.GitHub = []GitHub{{Host: "github.com"}}
 	}
+	c.secretFile(r.at("events.modules.github.webhookSecret"))
 	for _, s := range r.at("events.modules.github.webhookSecret").strings() {
 		if s != "" && !seen[Secret(s)] {
 			seen[Secret(s)] = true

@@ -27,6 +27,7 @@ type node struct {
 	scalar string
 	tag    string // !!str, !!int, !!bool, !!null … of a scalar
 	unset  string // the variable that is not set, where that makes the value absent
+	origin string // the file that holds a scalar's text, "" where a variable does
 }
 
 func (n *node) place() string { return fmt.Sprintf("%s:%d", n.file, n.line) }
@@ -92,7 +93,9 @@ func (l loader) convert(y *yaml.Node, depth int) (*node, error) {
 		return l.mapping(n, y, depth)
 	}
 	n.tag = y.ShortTag()
-	n.scalar = l.substitute(y.Value, n)
+	if n.scalar = l.substitute(y.Value, n); n.scalar == y.Value {
+		n.origin = l.file
+	}
 	return n, nil
 }
 
@@ -143,7 +146,7 @@ func (l loader) reference(n *node, kind string, v *yaml.Node, depth int) (*node,
 	if err != nil {
 		return nil, fmt.Errorf("%s: $file: %w", n.place(), err)
 	}
-	n.scalar = strings.TrimSpace(string(raw))
+	n.scalar, n.origin = strings.TrimSpace(string(raw)), path
 	return n, nil
 }
 
