@@ -23,6 +23,7 @@ type account struct {
 	Email string
 	Bio   string
 
+	verifiedEmails []string
 	// suspended users still are members; on Enterprise Server only.
 	suspended bool
 	// members of an organisation: lower-case login to role (admin, member).
@@ -36,6 +37,16 @@ type team struct {
 	Name, Slug, Description string
 	parent                  *team
 	members                 map[string]string // login to role (maintainer, member)
+}
+
+// within says whether a team is another or below it.
+func (t *team) within(above *team) bool {
+	for ; t != nil; t = t.parent {
+		if t == above {
+			return true
+		}
+	}
+	return false
 }
 
 // account finds or makes an account; mu need not be held.
@@ -69,7 +80,11 @@ func (s *Server) AddOrg(login, name string) {
 // User describes a user account.
 type User struct {
 	Login, Name, Email, Bio string
-	Suspended               bool
+	// VerifiedEmails are those at domains that the organisation has verified.
+	// Email is the one on the profile, which only a personal token sees.
+	VerifiedEmails []string
+	// Suspended users, on Enterprise Server, still are members.
+	Suspended bool
 }
 
 // AddUser makes a user, or changes one.
@@ -78,6 +93,7 @@ func (s *Server) AddUser(u User) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	a.Name, a.Email, a.Bio, a.suspended = u.Name, u.Email, u.Bio, u.Suspended
+	a.verifiedEmails = slices.Clone(u.VerifiedEmails)
 }
 
 // lookup finds an account of a kind ("" for any); mu is held.

@@ -105,14 +105,26 @@ func (a *App) SetWebhook(url, secret string) { a.hook.configure(url, secret) }
 
 // Ping sends the ping event, as GitHub does when a hook is made.
 func (a *App) Ping() error {
-	body := object{
-		"zen": "Anything added dilutes everything else.", "hook_id": a.hook.id,
-		"hook": object{
-			"type": "App", "id": a.hook.id, "name": "web", "active": true, "events": a.events,
-			"app_id": a.id, "config": a.hook.configJSON(),
-		},
-	}
+	body := object{"zen": "Anything added dilutes everything else.", "hook_id": a.hook.id, "hook": a.hookJSON()}
 	return a.s.hooks.enqueue(a.hook, "ping", "", 0, 0, body)
+}
+
+func (a *App) hookJSON() object {
+	return object{
+		"type": "App", "id": a.hook.id, "name": "web", "active": true, "events": a.events,
+		"app_id": a.id, "config": a.hook.configJSON(),
+	}
+}
+
+// DeleteWebhook takes the App's webhook away and sends meta.deleted, its last
+// event. SetWebhook makes another.
+func (a *App) DeleteWebhook() error {
+	body := object{"action": "deleted", "hook_id": a.hook.id, "hook": a.hookJSON()}
+	err := a.s.hooks.enqueue(a.hook, "meta", "deleted", 0, 0, body)
+	a.s.hooks.mu.Lock()
+	a.hook.deleted = true
+	a.s.hooks.mu.Unlock()
+	return err
 }
 
 // Installation is an App on an account.

@@ -90,7 +90,7 @@ func (h *hooks) try(d *Delivery, headers http.Header) {
 	req.Header = headers
 	resp, err := h.client.Do(req)
 	if err != nil {
-		d.StatusCode, d.Status = http.StatusBadGateway, "failed to connect to host"
+		d.StatusCode, d.Status = http.StatusBadGateway, "failed to connect"
 		if timeout := net.Error(nil); errors.As(err, &timeout) && timeout.Timeout() {
 			d.StatusCode, d.Status = http.StatusGatewayTimeout, "timed out"
 		}
@@ -147,6 +147,16 @@ func (s *Server) Deliveries() []Delivery {
 		out[i] = d.clone()
 	}
 	return out
+}
+
+// AgeDeliveries makes all logged deliveries older, as if they had been tried so
+// much earlier: an outage of days without a clock that everybody must share.
+func (s *Server) AgeDeliveries(by time.Duration) {
+	s.hooks.mu.Lock()
+	defer s.hooks.mu.Unlock()
+	for _, d := range s.hooks.log {
+		d.DeliveredAt = d.DeliveredAt.Add(-by)
+	}
 }
 
 // Redeliver sends a logged delivery again, with the same GUID, whatever the

@@ -31,6 +31,9 @@ func (n *accountNode) Field(name string, args graphql.Args) (any, error) {
 	case "name":
 		return null(a.Name), nil
 	case "email":
+		if a.Type == typeUser && n.q.who.token.inst != nil {
+			return nil, &graphql.Error{Kind: "FORBIDDEN", Message: "Resource not accessible by integration"}
+		}
 		return a.Email, nil
 	case "url":
 		return s.base + "/" + a.Login, nil
@@ -57,10 +60,13 @@ func (n *accountNode) Field(name string, args graphql.Args) (any, error) {
 		}
 		return nil, nil
 	case "organizationVerifiedDomainEmails":
-		if a.Email == "" {
-			return []any{}, nil
+		out := []any{}
+		if o, err := s.lookup(args.String("login"), typeOrg); err == nil && o.members[key(a.Login)] != "" {
+			for _, email := range a.verifiedEmails {
+				out = append(out, email)
+			}
 		}
-		return []any{a.Email}, nil
+		return out, nil
 	}
 	return nil, graphql.ErrNoField
 }
@@ -136,6 +142,8 @@ func (n *teamNode) Field(name string, args graphql.Args) (any, error) {
 		return null(t.Description), nil
 	case "url":
 		return url, nil
+	case "privacy":
+		return "VISIBLE", nil
 	case "editTeamUrl":
 		return url + "/edit", nil
 	case "avatarUrl":
@@ -161,11 +169,7 @@ func (n *teamNode) Field(name string, args graphql.Args) (any, error) {
 func (a *account) teamMembers(t *team, all bool) []string {
 	set := map[string]bool{}
 	for _, other := range a.teams {
-		in := other == t
-		for p := other.parent; all && p != nil && !in; p = p.parent {
-			in = p == t
-		}
-		if in {
+		if other == t || all && other.within(t) {
 			for login := range other.members {
 				set[login] = true
 			}

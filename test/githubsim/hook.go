@@ -24,6 +24,9 @@ type hook struct {
 	targetID   int64
 	events     []string // empty means all
 
+	// deleted hooks send what waits and nothing new.
+	deleted bool
+
 	queue []*job
 	last  time.Time // when the last job was put in
 	wake  chan struct{}
@@ -103,7 +106,7 @@ func (h *hooks) add(id int64, url, secret, targetType string, targetID int64, ev
 func (k *hook) configure(url, secret string) {
 	k.all.mu.Lock()
 	defer k.all.mu.Unlock()
-	k.url, k.secret = url, secret
+	k.url, k.secret, k.deleted = url, secret, false
 }
 
 func (k *hook) config() (url, secret string) {
@@ -113,8 +116,9 @@ func (k *hook) config() (url, secret string) {
 }
 
 func (k *hook) active() bool {
-	url, _ := k.config()
-	return url != ""
+	k.all.mu.Lock()
+	defer k.all.mu.Unlock()
+	return k.url != "" && !k.deleted
 }
 
 func (k *hook) configJSON() object {

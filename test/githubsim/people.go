@@ -16,56 +16,62 @@ type TeamOptions struct {
 // AddMember adds a user to an organisation with role "member" or "admin" and
 // sends organization.member_added.
 func (s *Server) AddMember(org, login, role string, opts ...EditOption) error {
-	return s.changeOrg(org, opts, func(o *account) (string, string, object, error) {
+	return s.changeOrg(org, opts, func(o *account) ([]orgEvent, error) {
 		u := s.ensureAccount(login, typeUser)
 		o.members[key(login)] = role
-		return "organization", "member_added", object{"membership": s.membership(o, u, role)}, nil
+		return []orgEvent{{"organization", "member_added", object{"membership": s.membership(o, u, role)}}}, nil
 	})
 }
 
 // RemoveMember takes a user from an organisation and its teams, and sends
 // organization.member_removed.
 func (s *Server) RemoveMember(org, login string, opts ...EditOption) error {
-	return s.changeOrg(org, opts, func(o *account) (string, string, object, error) {
+	return s.changeOrg(org, opts, func(o *account) ([]orgEvent, error) {
 		u, err := s.lookup(login, typeUser)
 		role := o.members[key(login)]
 		if err != nil || role == "" {
-			return "", "", nil, errNotFound
+			return nil, errNotFound
 		}
 		delete(o.members, key(login))
 		for _, t := range o.teams {
 			delete(t.members, key(login))
 		}
-		return "organization", "member_removed", object{"membership": s.membership(o, u, role)}, nil
+		return []orgEvent{{"organization", "member_removed", object{"membership": s.membership(o, u, role)}}}, nil
 	})
 }
 
 // AddTeam makes a team and sends team.created.
 func (s *Server) AddTeam(org string, to TeamOptions, opts ...EditOption) error {
-	return s.changeOrg(org, opts, func(o *account) (string, string, object, error) {
+	return s.changeOrg(org, opts, func(o *account) ([]orgEvent, error) {
 		t := &team{ID: s.id(), Name: to.Name, Slug: slug(to.Name), Description: to.Description, members: map[string]string{}}
 		if o.team(t.Slug) != nil {
-			return "", "", nil, fmt.Errorf("team %s exists", t.Slug)
+			return nil, fmt.Errorf("team %s exists", t.Slug)
 		}
 		if t.parent = o.team(to.Parent); to.Parent != "" && t.parent == nil {
-			return "", "", nil, fmt.Errorf("parent team %s: %w", to.Parent, errNotFound)
+			return nil, fmt.Errorf("parent team %s: %w", to.Parent, errNotFound)
 		}
 		o.teams = append(o.teams, t)
-		return "team", "created", object{"team": s.teamJSON(o, t)}, nil
+		return []orgEvent{{"team", "created", object{"team": s.teamJSON(o, t)}}}, nil
 	})
 }
 
 // EditTeam changes name, description and parent of a team; a new name is a new
 // slug. It sends team.edited with what was before.
 func (s *Server) EditTeam(org, teamSlug string, to TeamOptions, opts ...EditOption) error {
-	return s.changeOrg(org, opts, func(o *account) (string, string, object, error) {
+	return s.changeOrg(org, opts, func(o *account) ([]orgEvent, error) {
 		t := o.team(teamSlug)
 		if t == nil {
-			return "", "", nil, errNotFound
+			return nil, errNotFound
 		}
 		parent := o.team(to.Parent)
 		if to.Parent != "" && parent == nil {
-			return "", "", nil, fmt.Errorf("parent team %s: %w", to.Parent, errNotFound)
+			return nil, fmt.Errorf("parent team %s: %w", to.Parent, errNotFound)
+		}
+		if parent != nil && parent.within(t) {
+			return nil, fmt.Errorf("parent team %s is %s or below it", to.Parent, teamSlug)
+		}
+		if other := o.team(slug(to.Name)); other != nil && other != t {
+			return nil, fmt.Errorf("team %s exists", other.Slug)
 		}
 		changes := object{}
 		if to.Name != t.Name {
@@ -75,25 +81,54 @@ func (s *Server) EditTeam(org, teamSlug string, to TeamOptions, opts ...EditOpti
 			changes["description"] = object{"from": t.Description}
 		}
 		t.Name, t.Slug, t.Description, t.parent = to.Name, slug(to.Name), to.Description, parent
-		return "team", "edited", object{"team": s.teamJSON(o, t), "changes": changes}, nil
+		return []orgEvent{{"team", "edited", object{"team": s.teamJSON(o, t), "changes": changes}}}, nil
 	})
 }
 
-// DeleteTeam removes a team; its children move up. It sends team.deleted.
+// DeleteTeam removes a team and all below it, as REST, "Delete a team", says,
+// and sends team.deleted for each.
 func (s *Server) DeleteTeam(org, teamSlug string, opts ...EditOption) error {
-	return s.changeOrg(org, opts, func(o *account) (string, string, object, error) {
+	return s.changeOrg(org, opts, func(o *account) ([]orgEvent, error) {
 		t := o.team(teamSlug)
 		if t == nil {
-			return "", "", nil, errNotFound
+			return nil, errNotFound
 		}
-		body := object{"team": s.teamJSON(o, t)}
-		o.teams = slices.DeleteFunc(o.teams, func(x *team) bool { return x == t })
-		for _, child := range o.teams {
-			if child.parent == t {
-				child.parent = t.parent
+		var out []orgEvent
+		o.teams = slices.DeleteFunc(o.teams, func(x *team) bool {
+			if !x.within(t) {
+				return false
 			}
+			out = append(out, orgEvent{"team", "deleted", object{"team": s.teamJSON(o, x)}})
+			return true
+		})
+		return out, nil
+	})
+}
+
+// AddTeamRepo gives a team a repository of its organisation, and sends team_add
+// and team.added_to_repository.
+func (s *Server) AddTeamRepo(org, teamSlug, repo string, opts ...EditOption) error {
+	return s.teamRepo(org, teamSlug, repo, opts, "team_add", "added_to_repository")
+}
+
+// RemoveTeamRepo takes it away and sends team.removed_from_repository.
+func (s *Server) RemoveTeamRepo(org, teamSlug, repo string, opts ...EditOption) error {
+	return s.teamRepo(org, teamSlug, repo, opts, "", "removed_from_repository")
+}
+
+// teamRepo only tells: nothing that the simulator answers depends on it.
+func (s *Server) teamRepo(org, teamSlug, repo string, opts []EditOption, event, action string) error {
+	return s.changeOrg(org, opts, func(o *account) ([]orgEvent, error) {
+		t, r := o.team(teamSlug), s.repos[key(org+"/"+repo)]
+		if t == nil || r == nil {
+			return nil, fmt.Errorf("team %s or repository %s: %w", teamSlug, repo, errNotFound)
 		}
-		return "team", "deleted", body, nil
+		body := func() object { return object{"team": s.teamJSON(o, t), "repository": s.repoJSON(r)} }
+		out := []orgEvent{{"team", action, body()}}
+		if event != "" {
+			out = append([]orgEvent{{event, "", body()}}, out...)
+		}
+		return out, nil
 	})
 }
 
@@ -109,10 +144,10 @@ func (s *Server) RemoveTeamMember(org, teamSlug, login string, opts ...EditOptio
 }
 
 func (s *Server) teamMember(org, teamSlug, login string, add bool, opts []EditOption) error {
-	return s.changeOrg(org, opts, func(o *account) (string, string, object, error) {
+	return s.changeOrg(org, opts, func(o *account) ([]orgEvent, error) {
 		t := o.team(teamSlug)
 		if t == nil || o.members[key(login)] == "" {
-			return "", "", nil, fmt.Errorf("team %s or member %s: %w", teamSlug, login, errNotFound)
+			return nil, fmt.Errorf("team %s or member %s: %w", teamSlug, login, errNotFound)
 		}
 		action := "removed"
 		if add {
@@ -121,32 +156,35 @@ func (s *Server) teamMember(org, teamSlug, login string, add bool, opts []EditOp
 		} else {
 			delete(t.members, key(login))
 		}
-		return "membership", action, object{
+		return []orgEvent{{"membership", action, object{
 			"scope": "team", "member": s.accountJSON(s.accounts[key(login)]), "team": s.teamJSON(o, t),
-		}, nil
+		}}}, nil
 	})
 }
 
-// changeOrg changes an organisation with mu held and sends the event that f
+// orgEvent is an event of an organisation, to be addressed.
+type orgEvent struct {
+	event, action string
+	body          object
+}
+
+// changeOrg changes an organisation with mu held and sends the events that f
 // describes to the installations on it and to its own hooks.
-func (s *Server) changeOrg(org string, opts []EditOption, f func(*account) (event, action string, body object, err error)) error {
+func (s *Server) changeOrg(org string, opts []EditOption, f func(*account) ([]orgEvent, error)) error {
 	s.mu.Lock()
 	o := s.ensureAccount(org, typeOrg)
 	if o.Type != typeOrg {
 		s.mu.Unlock()
 		return fmt.Errorf("change organization %s: it is a user", org)
 	}
-	event, action, body, err := f(o)
+	events, err := f(o)
+	e := s.edit(opts)
+	common := object{"organization": s.orgJSON(o), "sender": s.accountJSON(s.ensureAccount(e.actor, typeUser))}
 	var to []*Installation
 	for _, in := range s.installs {
-		if in.account == o && !in.suspended && slices.Contains(in.app.events, event) {
+		if in.account == o && !in.suspended {
 			to = append(to, in)
 		}
-	}
-	e := s.edit(opts)
-	if err == nil {
-		body["action"], body["organization"] = action, s.orgJSON(o)
-		body["sender"] = s.accountJSON(s.ensureAccount(e.actor, typeUser))
 	}
 	s.mu.Unlock()
 	if err != nil {
@@ -155,17 +193,30 @@ func (s *Server) changeOrg(org string, opts []EditOption, f func(*account) (even
 	if e.quiet {
 		return nil
 	}
+	for _, ev := range events {
+		s.tellOrg(o, to, ev, common)
+	}
+	return nil
+}
+
+func (s *Server) tellOrg(o *account, to []*Installation, ev orgEvent, common object) {
+	maps.Copy(ev.body, common)
+	if ev.action != "" {
+		ev.body["action"] = ev.action
+	}
 	for _, k := range s.hooks.ofAccount(o.ID) {
-		if len(k.events) == 0 || slices.Contains(k.events, event) {
-			s.report(s.hooks.enqueue(k, event, action, 0, 0, body))
+		if len(k.events) == 0 || slices.Contains(k.events, ev.event) {
+			s.report(s.hooks.enqueue(k, ev.event, ev.action, 0, 0, ev.body))
 		}
 	}
 	for _, in := range to {
+		if !slices.Contains(in.app.events, ev.event) {
+			continue
+		}
 		copied := object{"installation": object{"id": in.id, "node_id": nodeID("MDIz", in.id)}}
-		maps.Copy(copied, body)
-		s.report(s.hooks.enqueue(in.app.hook, event, action, in.id, 0, copied))
+		maps.Copy(copied, ev.body)
+		s.report(s.hooks.enqueue(in.app.hook, ev.event, ev.action, in.id, 0, copied))
 	}
-	return nil
 }
 
 // membership is an organization membership; mu is held.

@@ -287,6 +287,20 @@ func (s *Server) SetTopics(repo string, topics []string, opts ...EditOption) err
 	return nil
 }
 
+// SetDescription changes the description and sends repository.edited.
+func (s *Server) SetDescription(repo, description string, opts ...EditOption) error {
+	var old string
+	r, err := s.change(repo, func(r *Repo) error {
+		old, r.description = r.description, description
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	s.repositoryEvent(r, "edited", s.edit(opts), object{"description": object{"from": null(old)}})
+	return nil
+}
+
 // SetDefaultBranch points HEAD to an existing branch and sends repository.edited.
 func (s *Server) SetDefaultBranch(repo, branch string, opts ...EditOption) error {
 	var old string

@@ -244,6 +244,12 @@ func listDeliveries(c *call) error {
 	if err != nil {
 		return err
 	}
+	switch c.query("status") { // REST, "List deliveries for an app webhook"
+	case "success":
+		log = slices.DeleteFunc(log, func(d *Delivery) bool { return d.StatusCode >= 400 })
+	case "failure":
+		log = slices.DeleteFunc(log, func(d *Delivery) bool { return d.StatusCode < 400 })
+	}
 	if cursor, ok := strings.CutPrefix(c.query("cursor"), "v1_"); ok {
 		below, err := strconv.ParseInt(cursor, 10, 64)
 		if err != nil {

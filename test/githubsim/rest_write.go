@@ -122,7 +122,7 @@ type repoPatch struct {
 // apply makes each change with its own event, the rename last.
 func (p repoPatch) apply(s *Server, r *Repo, as EditOption) error {
 	if p.Description != nil {
-		if _, err := s.change(r.FullName(), func(r *Repo) error { r.description = *p.Description; return nil }); err != nil {
+		if err := s.SetDescription(r.FullName(), *p.Description, as); err != nil {
 			return err
 		}
 	}

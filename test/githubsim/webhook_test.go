@@ -201,46 +201,6 @@ func TestPushShapes(t *testing.T) {
 	}
 }
 
-func TestPeopleEvents(t *testing.T) {
-	t.Parallel()
-	s, rc := open(t), listen(t)
-	_, in := withApp(t, s, rc)
-	steps := []func() error{
-		func() error { return s.AddMember("acme", "ada", "member") },
-		func() error { return s.AddTeam("acme", githubsim.TeamOptions{Name: "Back End"}) },
-		func() error { return s.AddTeam("acme", githubsim.TeamOptions{Name: "Data", Parent: "back-end"}) },
-		func() error { return s.AddTeamMember("acme", "data", "ada") },
-		func() error { return s.EditTeam("acme", "back-end", githubsim.TeamOptions{Name: "Core"}) },
-		func() error { return s.RemoveTeamMember("acme", "data", "ada") },
-		func() error { return s.AddTeamMember("acme", "data", "ada") },
-		func() error { return s.DeleteTeam("acme", "core") },
-	}
-	for i, step := range steps {
-		if err := step(); err != nil {
-			t.Fatalf("step %d: %v", i, err)
-		}
-	}
-	got := rc.take(t, s)
-	want := []string{
-		"organization.member_added", "team.created", "team.created", "membership.added", "team.edited",
-		"membership.removed", "membership.added", "team.deleted",
-	}
-	if diff := cmp.Diff(want, events(got)); diff != "" {
-		t.Fatal(diff)
-	}
-	if from := got[4].Body["changes"].(map[string]any)["name"].(map[string]any)["from"]; from != "Back End" {
-		t.Errorf("renamed from %v", from)
-	}
-	if got[3].Body["installation"].(map[string]any)["id"] != float64(in.ID()) {
-		t.Errorf("membership has installation %v", got[3].Body["installation"])
-	}
-	same(t, ask(t, s, in.Token(), `{organization(login:"acme"){membersWithRole(first:5){nodes{login}} teams(first:5){nodes{combinedSlug parentTeam{slug} members(first:5,membership:IMMEDIATE){nodes{login}}}}}}`, nil),
-		`{"data":{"organization":{"membersWithRole":{"nodes":[{"login":"ada"}]},"teams":{"nodes":[{"combinedSlug":"acme/data","parentTeam":null,"members":{"nodes":[{"login":"ada"}]}}]}}}}`)
-	if a := request(t, "GET", s.APIURL()+"/orgs/acme/teams/data/members", in.Token(), ""); !strings.Contains(a.Text, `"login":"ada"`) {
-		t.Errorf("members: %s", a.Text)
-	}
-}
-
 func TestOrganizationHookNeedsNoApp(t *testing.T) {
 	t.Parallel()
 	s, rc := open(t), listen(t)
@@ -315,7 +275,24 @@ func TestFailedDeliveryIsLoggedAndRedelivered(t *testing.T) {
 	if err != nil || len(page) != 4 || !page[0].GetRedelivery() || page[0].GetStatusCode() != 202 {
 		t.Errorf("log %v, %v", page, err)
 	}
+	for status, want := range map[string]int{"success": 1, "failure": 3} {
+		a := request(t, "GET", s.APIURL()+"/app/hook/deliveries?status="+status, jwt(t, app, ck.Now(), time.Minute), "")
+		if got := strings.Count(a.Text, `"guid"`); got != want {
+			t.Errorf("%d of status %s, want %d", got, status, want)
+		}
+	}
+	attempts := s.APIURL() + "/app/hook/deliveries/" + itoa(d.GetID()) + "/attempts"
+	s.AgeDeliveries(71 * time.Hour)
+	if a := request(t, "POST", attempts, jwt(t, app, ck.Now(), time.Minute), ""); a.Status != http.StatusAccepted {
+		t.Errorf("after 71 hours: %d %s", a.Status, a.Text)
+	}
+	if got := rc.take(t, s); len(got) != 1 {
+		t.Errorf("after 71 hours %v came again", events(got))
+	}
 	ck.add(73 * time.Hour)
+	if a := request(t, "POST", attempts, jwt(t, app, ck.Now(), time.Minute), ""); a.Status != http.StatusNotFound {
+		t.Errorf("after three days: %d %s", a.Status, a.Text)
+	}
 	if page, _, err = c.Apps.ListHookDeliveries(ctx, nil); err != nil || len(page) != 0 {
 		t.Errorf("after three days the log still has %d, %v", len(page), err)
 	}
@@ -337,7 +314,7 @@ func TestUnreachableReceiver(t *testing.T) {
 	if err := s.WaitDeliveries(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if log := s.Deliveries(); len(log) != 1 || log[0].StatusCode != 502 || log[0].OK() {
+	if log := s.Deliveries(); len(log) != 1 || log[0].StatusCode != 502 || log[0].Status != "failed to connect" || log[0].OK() {
 		t.Errorf("log %+v", log)
 	}
 }

@@ -68,7 +68,7 @@ func Names() []string {
 func Load(s *githubsim.Server, org string, opts ...githubsim.EditOption) error {
 	s.AddOrg(org, "Acme Outdoor")
 	for _, p := range people {
-		s.AddUser(githubsim.User{Login: p.login, Name: p.name, Email: mail(p.login), Bio: p.bio})
+		s.AddUser(githubsim.User{Login: p.login, Name: p.name, Email: mail(p.login), VerifiedEmails: []string{mail(p.login)}, Bio: p.bio})
 		role := "member"
 		if len(p.teams) == 0 {
 			role = "admin"
