@@ -46,8 +46,8 @@ type Config struct {
 	// SecretFiles hold secrets of integrations.github.
 	SecretFiles []string
 	Auth        Auth
-	Catalog        Catalog
-	Locations      []Location
+	Catalog     Catalog
+	Locations   []Location
 	// Providers say which repositories are discovered; Undirected how, without any.
 	Providers  []discovery.Provider
 	Undirected discovery.Provider
