@@ -43,6 +43,8 @@ type Deps struct {
 	Locations catalog.LocationConfig
 	// Settings tells how the repositories of an owner are read.
 	Settings func(host, owner string) callboard.Settings
+	// Excluded is why a repository is not searched for catalog files; nil for none.
+	Excluded func(storage.Repository) string
 	// Access says who may call the APIs; its zero value lets nobody in.
 	Access access.Config
 }
@@ -100,7 +102,7 @@ func routes(d Deps) []route {
 	cat := catalog.New(d.View, d.Store, d.Closing)
 	loc := catalog.NewLocations(cat, d.Locations)
 	own := callboard.New(d.Store, d.View, callboard.Config{
-		Replayer: d.Replayer, Version: d.Version, Settings: d.Settings, Now: time.Now, Closing: d.Closing,
+		Replayer: d.Replayer, Version: d.Version, Settings: d.Settings, Excluded: d.Excluded, Now: time.Now, Closing: d.Closing,
 	})
 	removal := catalog.NewRemoval(cat, d.Remover)
 	op := ops.New(d.Store, d.View, d.Metrics, d.Version, d.Log)

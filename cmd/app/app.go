@@ -127,7 +127,7 @@ func (a *App) setup(ctx context.Context, opts Options) error {
 	a.server = &http.Server{
 		Handler: handlers.New(handlers.Deps{
 			Store: a.store, View: a.view, Replayer: a.inbox, Remover: step, Closing: closing, Webhook: hook, Metrics: metrics,
-			Log: a.log, Version: opts.Version, Access: accessConfig(cfg.Auth), Settings: settings(refreshing),
+			Log: a.log, Version: opts.Version, Access: accessConfig(cfg.Auth), Settings: settings(refreshing), Excluded: step.Excluded,
 			Locations: catalog.LocationConfig{
 				Hosts: github.Hosts(), Conflict: location.OnConflict(cfg.Catalog.LocationConflict),
 				Readonly: cfg.Catalog.Readonly, Inspector: step,

@@ -35,6 +35,9 @@ const (
 	TopicInstallation = "installation.changed.v1"
 )
 
+// RefreshTopics are those whose messages ask for one repository to be looked at.
+func RefreshTopics() []string { return []string{TopicRefresh, TopicLook, TopicScanned} }
+
 // Refresh is a hint that a repository moved. What it says of the repository
 // only helps to find it: the Git tree is the truth.
 type Refresh struct {
@@ -96,8 +99,14 @@ type Scan struct {
 	Scan string `json:"scan,omitempty"`
 }
 
-// ScanKey is the ordering key of the scans of an account.
-func ScanKey(s Scan) string { return "scan/" + strings.ToLower(s.Host+"/"+s.Owner) }
+// ScanKey is the ordering key of the requests for a scan of an account, and of
+// the steps of each scan.
+func ScanKey(s Scan) string {
+	if s.Scan != "" {
+		return "scan/" + s.Scan
+	}
+	return "scan/" + strings.ToLower(s.Host+"/"+s.Owner)
+}
 
 // People asks for a look at the members and teams of an organization.
 type People struct {

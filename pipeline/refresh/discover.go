@@ -15,6 +15,12 @@ func (s *Step) provider(host, owner string) discovery.Provider {
 	return p
 }
 
+// Excluded is why a repository is not searched for the catalog pattern; "" for one that is.
+func (s *Step) Excluded(r storage.Repository) string {
+	reason, _ := s.searched(r)
+	return reason
+}
+
 // searched says whether a repository is searched for the catalog pattern, and if
 // not, why.
 func (s *Step) searched(r storage.Repository) (reason string, ok bool) {

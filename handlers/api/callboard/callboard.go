@@ -30,6 +30,8 @@ type Config struct {
 	Version  string
 	// Settings tells how the repositories of an owner are read.
 	Settings func(host, owner string) Settings
+	// Excluded is why a repository is not searched for catalog files, "" for one that is.
+	Excluded func(storage.Repository) string
 	// Now is the clock, time.Now in the program.
 	Now func() time.Time
 	// Closing ends the streams when it is closed; nil never does.
@@ -43,6 +45,7 @@ type API struct {
 	replayer Replayer
 	version  string
 	settings func(host, owner string) Settings
+	excluded func(storage.Repository) string
 	now      func() time.Time
 
 	streaming streaming
@@ -50,8 +53,12 @@ type API struct {
 
 // New makes the API.
 func New(store storage.Store, v *view.View, cfg Config) *API {
+	if cfg.Excluded == nil {
+		cfg.Excluded = func(storage.Repository) string { return "" }
+	}
 	return &API{
-		store: store, view: v, replayer: cfg.Replayer, version: cfg.Version, settings: cfg.Settings, now: cfg.Now,
+		excluded: cfg.Excluded,
+		store:    store, view: v, replayer: cfg.Replayer, version: cfg.Version, settings: cfg.Settings, now: cfg.Now,
 		streaming: newStreaming(cfg.Closing),
 	}
 }

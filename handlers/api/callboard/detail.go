@@ -4,7 +4,6 @@ import (
 	"context"
 	"time"
 
-	"github.com/callboard/callboard/pipeline/event"
 	"github.com/callboard/callboard/storage"
 	"github.com/callboard/callboard/storage/entity"
 )
@@ -13,8 +12,10 @@ import (
 type RepositoryDetail struct {
 	Repository
 	// Why answers "why is my entity not updated?", the most important first.
-	Why   []string `json:"why"`
-	Files []File   `json:"files"`
+	Why []string `json:"why"`
+	// Excluded is why the providers of the configuration leave the repository out.
+	Excluded string `json:"excluded,omitempty"`
+	Files    []File `json:"files"`
 	// Entities are the refs that it declares and that are served.
 	Entities []string `json:"entities"`
 	// Lost are the refs that it declares and another file holds.
@@ -114,6 +115,9 @@ func (a *API) detail(ctx context.Context, repo storage.Repository) (RepositoryDe
 	for _, d := range deliveries {
 		out.Deliveries = append(out.Deliveries, newDelivery(d))
 	}
+	if reason := a.excluded(repo); reason != "" && repo.Discovered {
+		out.Excluded = reason
+	}
 	out.Why = why(out, a.now())
 	return out, nil
 }
@@ -163,7 +167,7 @@ func (a *API) addLost(ctx context.Context, repo storage.Repository, out *Reposit
 // addMessages finds the refreshes that are not done, also those that are due
 // later and those given up, and takes the heads that they tell of into account.
 func (a *API) addMessages(ctx context.Context, repo storage.Repository, out *RepositoryDetail) error {
-	waiting, err := a.store.UndoneMessages(ctx, event.TopicRefresh, refreshKeys(repo)...)
+	waiting, err := a.waiting(ctx, refreshKeys(repo)...)
 	if err != nil {
 		return err
 	}

@@ -89,7 +89,7 @@ func (a *API) heard(ctx context.Context, f storage.RepositoryFilter) ([]Reposito
 	for _, repo := range list {
 		keys = append(keys, refreshKeys(repo)...)
 	}
-	waiting, err := a.store.UndoneMessages(ctx, event.TopicRefresh, keys...)
+	waiting, err := a.waiting(ctx, keys...)
 	if err != nil {
 		return nil, err
 	}
@@ -105,6 +105,19 @@ func (a *API) heard(ctx context.Context, f storage.RepositoryFilter) ([]Reposito
 		}
 	}
 	return out, nil
+}
+
+// waiting are the refreshes of the keys that are not done, whoever asked for them.
+func (a *API) waiting(ctx context.Context, keys ...string) ([]storage.Message, error) {
+	var all []storage.Message
+	for _, topic := range event.RefreshTopics() {
+		msgs, err := a.store.UndoneMessages(ctx, topic, keys...)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, msgs...)
+	}
+	return all, nil
 }
 
 // refreshKeys are both keys that messages of a repository can have.

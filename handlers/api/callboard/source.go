@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/callboard/callboard/handlers/respond"
-	"github.com/callboard/callboard/pipeline/event"
 	"github.com/callboard/callboard/storage"
 	"github.com/callboard/callboard/storage/entity"
 )
@@ -73,7 +72,7 @@ func (a *API) source(ctx context.Context, e storage.Entity) (Source, error) {
 		return out, err
 	} else if repo.Owner != "" {
 		fresh := newRepository(repo, a.now())
-		waiting, err := a.store.UndoneMessages(ctx, event.TopicRefresh, refreshKeys(repo)...)
+		waiting, err := a.waiting(ctx, refreshKeys(repo)...)
 		if err != nil {
 			return out, err
 		}

@@ -21,6 +21,9 @@ func why(d RepositoryDetail, now time.Time) []string {
 	case storage.RepositoryUnreachable:
 		say("GitHub does not let Callboard read %s%s. What was read before stays in the catalog. Check that the App is installed on it.", name, at(" since %s", d.ErrorAt))
 	}
+	if d.Excluded != "" && d.State == storage.RepositoryActive {
+		say("%s is not searched for catalog files: %s.", name, d.Excluded)
+	}
 	if d.Error != "" {
 		say("The last refresh failed%s: %s", at(" at %s", d.ErrorAt), d.Error)
 	}
