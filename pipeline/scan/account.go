@@ -1,0 +1,138 @@
+package scan
+
+import (
+	"context"
+	"slices"
+	"strings"
+
+	"github.com/callboard/callboard/pipeline/event"
+	"github.com/callboard/callboard/pipeline/githubapp"
+	"github.com/callboard/callboard/pipeline/schedule"
+	"github.com/callboard/callboard/storage"
+)
+
+// account is what one scan goes over. installation is 0 where a token is used.
+type account struct {
+	host, owner  string
+	installation int64
+}
+
+// covering says whether an account is to be scanned; app is 0 where it is not known.
+type covering func(host, owner string, app int64) bool
+
+// covers takes what the policy covers: one account, or all of them for "".
+func (s *Step) covers(only string) covering {
+	return func(host, owner string, app int64) bool {
+		_, ok := s.cfg.Policy.For(host, owner, app)
+		return ok && (only == "" || strings.EqualFold(only, owner))
+	}
+}
+
+// asked are the accounts that a message means. A webhook names the installation,
+// which spares looking for it.
+func (s *Step) asked(ctx context.Context, req event.Scan) ([]account, error) {
+	covers := s.covers(req.Owner)
+	if req.Owner == "" || req.InstallationID == 0 {
+		return s.accounts(ctx, req.Host, covers)
+	}
+	if !covers(req.Host, req.Owner, 0) {
+		return nil, nil
+	}
+	return []account{{req.Host, req.Owner, req.InstallationID}}, nil
+}
+
+// allAccounts are those of a host, or of all hosts for "".
+func (s *Step) allAccounts(ctx context.Context, host string, covers covering) (all []account, err error) {
+	for _, h := range s.github.Hosts() {
+		if host != "" && !strings.EqualFold(host, h) {
+			continue
+		}
+		some, err := s.accounts(ctx, h, covers)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, some...)
+	}
+	return all, nil
+}
+
+// accounts are those of a host: where an App is installed, where it was
+// installed when repositories were read, and those that the configuration names.
+func (s *Step) accounts(ctx context.Context, host string, covers covering) (all []account, err error) {
+	taken := map[string]bool{}
+	add := func(owner string, installation int64) {
+		if key := strings.ToLower(owner); !taken[key] {
+			taken[key] = true
+			all = append(all, account{host, owner, installation})
+		}
+	}
+	if s.github.HasApps(host) {
+		list, err := s.github.Installations(ctx, host)
+		if err != nil {
+			return nil, err
+		}
+		for _, in := range list {
+			switch {
+			case !covers(host, in.Account, in.AppID):
+			case in.Suspended: // GitHub shows nothing while it lasts, and nothing has gone
+				taken[strings.ToLower(in.Account)] = true
+			default:
+				add(in.Account, in.ID)
+			}
+		}
+		stored, err := s.store.Repositories(ctx)
+		if err != nil {
+			return nil, err
+		}
+		for _, r := range stored {
+			lost := !slices.ContainsFunc(list, func(in githubapp.Installation) bool { return in.ID == r.InstallationID })
+			if ours(r, host) && r.InstallationID != 0 && lost && covers(host, r.Owner, 0) {
+				add(r.Owner, r.InstallationID)
+			}
+		}
+	}
+	for _, p := range s.cfg.Policy.Providers {
+		if strings.EqualFold(p.Host, host) && p.Organization != "" && covers(host, p.Organization, 0) {
+			add(p.Organization, 0)
+		}
+	}
+	return all, nil
+}
+
+// ours says that scans of a host are to find a repository.
+func ours(r storage.Repository, host string) bool {
+	return r.ID > 0 && r.Discovered && r.State != storage.RepositoryRemoved && strings.EqualFold(r.Host, host)
+}
+
+// Jobs are the scheduled scans: one for each entry of catalog.providers.github,
+// or for each host with an App where there is none.
+func (s *Step) Jobs(context.Context) ([]schedule.Job, error) {
+	var jobs []schedule.Job
+	for _, p := range s.cfg.Policy.Providers {
+		own := func(host, owner string, app int64) bool {
+			first, ok := s.cfg.Policy.For(host, owner, app)
+			return ok && first.ID == p.ID
+		}
+		jobs = append(jobs, s.job("scan "+p.ID, p.Host, p.Schedule, own))
+	}
+	if len(jobs) > 0 {
+		return jobs, nil
+	}
+	for _, host := range s.github.Hosts() {
+		if s.github.HasApps(host) {
+			jobs = append(jobs, s.job("scan "+host, host, s.cfg.Policy.Undirected.Schedule, s.covers("")))
+		}
+	}
+	return jobs, nil
+}
+
+func (s *Step) job(name, host string, when schedule.Schedule, covers covering) schedule.Job {
+	return schedule.Job{Name: name, Schedule: when, Run: func(ctx context.Context) error {
+		all, err := s.allAccounts(githubapp.WithPurpose(ctx, githubapp.PurposeScan), host, covers)
+		if err != nil {
+			return err
+		}
+		_, err = s.start(ctx, all, storage.Cause{Reason: storage.ReasonScan, Actor: "schedule"})
+		return err
+	}}
+}

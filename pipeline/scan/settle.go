@@ -1,0 +1,195 @@
+package scan
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/callboard/callboard/pipeline/event"
+	"github.com/callboard/callboard/storage"
+)
+
+// lost ends the listing of an installation that GitHub does not have any more:
+// it shows nothing, which is complete.
+func (s *Step) lost(ctx context.Context, scan storage.Scan) (move, error) {
+	scan.Pages++
+	scan.Cursor, scan.Total, scan.Seen, scan.SeenIDs = "", 0, 0, nil
+	scan.Retries, scan.Error, scan.UpdatedAt = 0, "", s.cfg.Now()
+	m := move{scan: scan, results: map[string]int{}, next: s.cfg.Now()}
+	return m, s.finishListing(ctx, &m)
+}
+
+// finishListing asks about the repositories that were not listed, if the listing
+// proves to be complete: as many were seen as GitHub says that there are. The
+// refresh asks the App about each before it believes that it has gone.
+func (s *Step) finishListing(ctx context.Context, m *move) error {
+	scan := &m.scan
+	if scan.Total != scan.Seen {
+		scan.Error = fmt.Sprintf("GitHub showed %d of %d repositories; nothing is taken for gone", scan.Seen, scan.Total)
+		if scan.Total < 0 {
+			scan.Error = "GitHub did not show all repositories, or did not say how many there are; nothing is taken for gone"
+		}
+		return nil
+	}
+	missing, err := s.missing(ctx, *scan)
+	if err != nil {
+		return err
+	}
+	for _, r := range missing {
+		req := event.RefreshOf(r)
+		if scan.InstallationID != 0 {
+			req.Gone = "removed"
+		} else {
+			req.Look = true // a token may see less without anything having gone
+		}
+		msg, err := refreshMessage(*scan, req)
+		if err != nil {
+			return err
+		}
+		m.messages = append(m.messages, msg)
+	}
+	scan.Missing = len(missing)
+	m.results[resultMissing] = len(missing)
+	return nil
+}
+
+// missing are the stored repositories that a complete listing does not have.
+func (s *Step) missing(ctx context.Context, scan storage.Scan) ([]storage.Repository, error) {
+	ids, err := seen(scan)
+	if err != nil {
+		return nil, err
+	}
+	all, err := s.store.Repositories(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var missing, foreign []storage.Repository
+	for _, r := range all {
+		switch {
+		case !ours(r, scan.Host) || !strings.EqualFold(r.Owner, scan.Owner) || ids.Contains(uint64(r.ID)): //nolint:gosec // ours are positive
+		case r.InstallationID == scan.InstallationID:
+			missing = append(missing, r)
+		default:
+			foreign = append(foreign, r)
+		}
+	}
+	if len(foreign) == 0 || scan.InstallationID == 0 {
+		return missing, nil
+	}
+	// Another App may show those that came in through another installation.
+	list, err := s.github.Installations(ctx, scan.Host)
+	if err != nil {
+		return nil, fmt.Errorf("list installations: %w", err)
+	}
+	live := map[int64]bool{}
+	for _, in := range list {
+		live[in.ID] = true
+	}
+	for _, r := range foreign {
+		if !live[r.InstallationID] {
+			missing = append(missing, r)
+		}
+	}
+	return missing, nil
+}
+
+// The pauses between two looks at what a scan waits for: a share of how long it
+// has been waiting, because rate limits may make it wait for hours.
+const (
+	waitLeast = 500 * time.Millisecond
+	waitMost  = 30 * time.Second
+)
+
+// settle waits for the refreshes that a scan asked for, and then counts what
+// they would remove.
+func (s *Step) settle(ctx context.Context, scan storage.Scan) (move, error) {
+	waiting, failed, err := s.store.ScanBacklog(ctx, scan.ID)
+	if err != nil {
+		return move{}, err
+	}
+	now := s.cfg.Now()
+	if waiting > 0 {
+		wait := min(max(now.Sub(scan.UpdatedAt)/4, waitLeast), waitMost)
+		return move{scan: scan, next: now.Add(wait)}, nil
+	}
+	holds, err := s.store.Holds(ctx, scan.ID)
+	if err != nil {
+		return move{}, err
+	}
+	m := move{scan: scan, end: true}
+	m.scan.Failed, m.scan.Removing = failed, 0
+	for _, h := range holds {
+		m.scan.Removing += h.Entities
+	}
+	if m.scan.Removing <= s.cfg.MaxRemovedEntities {
+		return m, nil
+	}
+	entities, err := s.entities(ctx, scan)
+	if err != nil {
+		return move{}, err
+	}
+	if m.pause = float64(m.scan.Removing) > s.cfg.MaxRemovedShare*float64(entities); m.pause {
+		m.scan.Error = fmt.Sprintf("it would remove %d of the %d entities of %s, from %d repositories: "+
+			"callboard scan approve %s removes them, callboard scan reject %s keeps them",
+			m.scan.Removing, entities, scan.Owner, len(holds), scan.ID, scan.ID)
+	}
+	return m, nil
+}
+
+// generated are the Locations that the catalog makes itself: nobody misses them.
+const generated = "location:default/generated-"
+
+// entities counts those that come from the account. It reads all, and only
+// where many would go.
+func (s *Step) entities(ctx context.Context, scan storage.Scan) (n int, err error) {
+	repos, err := s.store.Repositories(ctx)
+	if err != nil {
+		return 0, err
+	}
+	own := map[int64]bool{}
+	for _, r := range repos {
+		own[r.ID] = r.ID > 0 && strings.EqualFold(r.Host, scan.Host) && strings.EqualFold(r.Owner, scan.Owner)
+	}
+	_, err = s.store.EachEntity(ctx, func(e storage.Entity) error {
+		if own[e.RepositoryID] && !strings.HasPrefix(e.Ref, generated) {
+			n++
+		}
+		return nil
+	})
+	return n, err
+}
+
+// end releases what is held, or pauses the scan.
+func (s *Step) end(ctx context.Context, tx storage.Tx, m *move) error {
+	m.scan.SeenIDs = nil
+	if m.pause {
+		m.scan.State = storage.ScanPaused
+		return nil
+	}
+	m.scan.State, m.scan.FinishedAt = storage.ScanDone, s.cfg.Now()
+	msgs, err := released(ctx, tx, m.scan)
+	m.messages = append(m.messages, msgs...)
+	return err
+}
+
+// released are the refreshes that apply what a scan held, which is held no more.
+func released(ctx context.Context, tx storage.Tx, scan storage.Scan) (msgs []storage.Message, err error) {
+	holds, err := tx.Holds(ctx, scan.ID)
+	if err != nil {
+		return nil, err
+	}
+	for _, h := range holds {
+		var req event.Refresh
+		if err := json.Unmarshal(h.Payload, &req); err != nil {
+			return nil, fmt.Errorf("read what is held of %s: %w", h.Repository, err)
+		}
+		msg, err := refreshMessage(scan, req)
+		if err != nil {
+			return nil, err
+		}
+		msgs = append(msgs, msg)
+	}
+	return msgs, tx.DeleteHolds(ctx, scan.ID)
+}
