@@ -1,0 +1,131 @@
+package people
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+
+	"github.com/google/uuid"
+
+	"github.com/callboard/callboard/pipeline/bus"
+	"github.com/callboard/callboard/pipeline/event"
+	"github.com/callboard/callboard/pipeline/fault"
+	"github.com/callboard/callboard/pipeline/githubapp"
+	"github.com/callboard/callboard/storage"
+)
+
+// tooMany says whether a change would remove more than may go unasked. What was
+// approved is the number that was told then: more than that is asked again.
+func (s *Step) tooMany(ctx context.Context, req request, change Change) (bool, error) {
+	removes := change.Removes()
+	share := s.cfg.MaxRemovedShare * float64(removes+change.Keeps())
+	if removes <= s.cfg.MaxRemovedEntities || float64(removes) <= share {
+		return false, nil
+	}
+	if !req.Released {
+		return true, nil
+	}
+	approved, err := s.store.Scan(ctx, req.Scan)
+	if errors.Is(err, storage.ErrNotFound) {
+		return true, nil
+	}
+	return removes > approved.Removing, err
+}
+
+// paused are the looks at a source that wait for an approval, or had one and
+// are not written yet.
+func (s *Step) paused(ctx context.Context, r storage.Reader, source storage.Repository) (out []storage.Scan, err error) {
+	for _, state := range []storage.ScanState{storage.ScanPaused, storage.ScanRunning} {
+		scans, err := r.Scans(ctx, storage.ScanFilter{
+			Kind: storage.ScanPeople, Host: source.Host, Owner: source.Owner, State: state, Limit: 10,
+		})
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, scans...)
+	}
+	return out, nil
+}
+
+// pause writes nothing of a change but that it waits for somebody: an answer that
+// would take so many away is believed in nothing.
+func (s *Step) pause(ctx context.Context, tx storage.Tx, req request, source storage.Repository, change Change, cost int) (bus.Outcome, error) {
+	now := s.cfg.Now()
+	waiting, err := s.paused(ctx, tx, source)
+	if err != nil {
+		return bus.Outcome{}, err
+	}
+	scan := storage.Scan{
+		ID: uuid.NewString(), Kind: storage.ScanPeople, Host: source.Host, Owner: source.Owner, Full: true,
+		Cause: req.cause, StartedAt: now,
+	}
+	if len(waiting) > 0 {
+		scan = waiting[0]
+	}
+	removes, total := change.Removes(), change.Removes()+change.Keeps()
+	scan.State, scan.UpdatedAt, scan.ApprovedBy = storage.ScanPaused, now, ""
+	scan.Total, scan.Seen, scan.Missing, scan.Removing, scan.Requests = total, change.Keeps(), removes, removes, cost
+	scan.Error = fmt.Sprintf("%d of %d users and groups of %s are not among its members and teams any more. "+
+		"If that is right, run: callboard scan approve %s", removes, total, source.Owner, scan.ID)
+	if err := tx.PutScan(ctx, scan); err != nil {
+		return bus.Outcome{}, err
+	}
+	if len(waiting) == 0 {
+		s.log.ErrorContext(ctx, "people paused", slog.String(event.LogRepository, source.FullName()),
+			slog.String("scan", scan.ID), slog.String(event.LogError, scan.Error))
+	}
+	return s.note(ctx, tx, source, scan.Error)
+}
+
+// toldError is an error that trying again does not cure: somebody has to do what
+// it says.
+type toldError struct{ text string }
+
+func (e *toldError) Error() string { return e.text }
+
+// explain says what to do about an organization whose people cannot be read.
+func explain(host, org string, err error) error {
+	if _, decided := fault.Of(err); decided {
+		return err
+	}
+	if errors.Is(err, githubapp.ErrNotFound) {
+		return &toldError{fmt.Sprintf("%s does not show the organization %s: install the App on it, "+
+			"or take it out of catalog.providers.githubOrg.orgs", host, org)}
+	}
+	return fmt.Errorf("read the people of %s: %w", org, err)
+}
+
+// failed decides about a look that failed. What GitHub said about when to come
+// back is the bus's to follow; what somebody has to mend is told on the source's
+// row and not tried again before it is asked for, or its schedule comes.
+func (s *Step) failed(req request, source storage.Repository, err error) (Plan, error) {
+	var told *toldError
+	if _, decided := fault.Of(err); decided || !errors.As(err, &told) && req.attempts < tries {
+		return Plan{}, err
+	}
+	until := s.cfg.Now().Add(s.cfg.Pause)
+	return Plan{func(ctx context.Context, tx storage.Tx) (bus.Outcome, error) {
+		if _, err := tx.AcquireLease(ctx, lease(source), req.holder, s.cfg.Now(), until); err != nil {
+			return bus.Outcome{}, err
+		}
+		s.log.WarnContext(ctx, "people not read", slog.String(event.LogRepository, source.FullName()), slog.Any(event.LogError, err))
+		return s.note(ctx, tx, source, err.Error())
+	}}, nil
+}
+
+// note tells on a source's row why it is not as it should be. What it declared
+// stays.
+func (s *Step) note(ctx context.Context, tx storage.Tx, source storage.Repository, why string) (bus.Outcome, error) {
+	out := bus.Outcome{Repository: source.FullName(), State: storage.DeliveryIgnored, Reason: why}
+	row, err := tx.Repository(ctx, source.ID)
+	if errors.Is(err, storage.ErrNotFound) {
+		row, err = source, nil
+	}
+	if err != nil || row.Error == why {
+		return out, err
+	}
+	row.State, row.Error, row.ErrorAt = storage.RepositoryUnreachable, why, s.cfg.Now()
+	_, err = tx.PutRepository(ctx, row)
+	return out, err
+}

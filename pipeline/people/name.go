@@ -1,0 +1,53 @@
+package people
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"regexp"
+	"strings"
+)
+
+// maxName is how long a name or namespace may be (contract catalog 1.3), hashed
+// how long the rest of one may be that carries a hash.
+const (
+	maxName = 63
+	hashLen = 8
+	hashed  = maxName - 1 - hashLen
+)
+
+// The formats of contract catalog 1.3.
+var (
+	nameFormat  = regexp.MustCompile(`^([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]$`)
+	labelFormat = regexp.MustCompile(`^[a-z0-9]+(?:-+[a-z0-9]+)*$`)
+)
+
+// entityName makes a login or slug a name. Almost all are one already. Another
+// gets a hash of what it was, so that no two become the same.
+func entityName(s string) string { return fit(s, nameFormat, "-_.") }
+
+// namespace makes the login of an organization a namespace.
+func namespace(org string) string { return fit(strings.ToLower(org), labelFormat, "-") }
+
+func fit(s string, format *regexp.Regexp, inside string) string {
+	if len(s) <= maxName && format.MatchString(s) {
+		return s
+	}
+	clean := strings.Map(func(r rune) rune {
+		switch {
+		case r >= 'a' && r <= 'z', r >= 'A' && r <= 'Z', r >= '0' && r <= '9', strings.ContainsRune(inside, r):
+			return r
+		}
+		return '-'
+	}, s)
+	clean = strings.Trim(clean, "-_.")
+	if len(clean) > hashed {
+		clean = strings.TrimRight(clean[:hashed], "-_.")
+	}
+	sum := sha256.Sum256([]byte(strings.ToLower(s)))
+	return strings.TrimLeft(clean+"-"+hex.EncodeToString(sum[:])[:hashLen], "-")
+}
+
+// text is what a person wrote as the catalog can hold it.
+func text(s string) string {
+	return strings.ToValidUTF8(strings.ReplaceAll(s, "\x00", ""), "\uFFFD")
+}

@@ -1,0 +1,229 @@
+package people
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/callboard/callboard/pipeline/bus"
+	"github.com/callboard/callboard/pipeline/event"
+	"github.com/callboard/callboard/pipeline/fault"
+	"github.com/callboard/callboard/pipeline/githubapp"
+	"github.com/callboard/callboard/storage"
+)
+
+const (
+	// turnTimeout is how long nobody else looks while one does, who may have died.
+	turnTimeout = 5 * time.Minute
+	// turnWait is when to ask again whether it is one's turn.
+	turnWait = time.Second
+	// replacedWait is when to ask again whether the sources that are configured
+	// were read.
+	replacedWait = 30 * time.Second
+	// tries is how often a look that fails for no reason that GitHub told is tried
+	// at once. After that the source's row shows the error, and the schedule goes on.
+	tries = 3
+	// transformation is part of what a source was read with: raise it when the same
+	// people would become other entities.
+	transformation = "people/1"
+)
+
+// Plan is what a look leads to: what Apply writes.
+type Plan struct {
+	apply func(ctx context.Context, tx storage.Tx) (bus.Outcome, error)
+}
+
+// Apply implements bus.Step.
+func (s *Step) Apply(ctx context.Context, tx storage.Tx, p Plan) (bus.Outcome, error) {
+	return p.apply(ctx, tx)
+}
+
+// request is what all messages of a source ask for together.
+type request struct {
+	event.People
+	cause storage.Cause
+	// holder names the look in its lease: the same when it is tried again.
+	holder   string
+	attempts int
+	// scheduled is set when nobody waits for it.
+	scheduled bool
+}
+
+// merge joins messages. The newest says why; an approval among them stands.
+func merge(msgs []storage.Message) (request, error) {
+	req := request{holder: strconv.FormatInt(msgs[0].ID, 10), attempts: msgs[0].Attempts, scheduled: true}
+	for _, m := range msgs {
+		var p event.People
+		if err := json.Unmarshal(m.Payload, &p); err != nil {
+			return req, fmt.Errorf("message %d: %w", m.ID, err)
+		}
+		if p.Host == "" || p.Org == "" {
+			return req, fmt.Errorf("message %d names no organization", m.ID)
+		}
+		if req.Released && !p.Released {
+			p.Released, p.Scan = true, req.Scan
+		}
+		req.People, req.cause = p, m.Cause
+		req.attempts = min(req.attempts, m.Attempts)
+		req.scheduled = req.scheduled && m.Cause.Reason == storage.ReasonScan
+	}
+	return req, nil
+}
+
+// Plan implements bus.Step.
+func (s *Step) Plan(ctx context.Context, msgs []storage.Message) (Plan, error) {
+	req, err := merge(msgs)
+	if err != nil {
+		return Plan{}, fault.Permanent(fault.ReasonInvalid, err)
+	}
+	p, ok := s.provider(req.Host, req.Org)
+	if !ok || !strings.EqualFold(p.owner(), req.Org) {
+		return s.planOther(ctx, req, p, ok)
+	}
+	source := s.source(p.Host, p.owner())
+	if err := s.turn(ctx, source, req.holder); err != nil {
+		return Plan{}, err
+	}
+	purpose := githubapp.PurposeManual
+	if req.scheduled {
+		purpose = githubapp.PurposeScan
+	}
+	orgs, err := s.list(githubapp.WithPurpose(ctx, purpose), p)
+	if err != nil {
+		return s.failed(req, source, err)
+	}
+	return s.replace(ctx, req, p, source, orgs)
+}
+
+// turn lets one look happen at a time, and the next one not before what the last
+// one cost is spread: what comes meanwhile waits and is one look.
+func (s *Step) turn(ctx context.Context, source storage.Repository, holder string) error {
+	now := s.cfg.Now()
+	var mine bool
+	err := s.store.InTx(ctx, func(ctx context.Context, tx storage.Tx) (err error) {
+		mine, err = tx.AcquireLease(ctx, lease(source), holder, now, now.Add(turnTimeout))
+		return err
+	})
+	if err == nil && !mine {
+		err = fault.RetryAfter(turnWait, fault.ReasonRateLimited, errors.New("the people were looked at a moment ago"))
+	}
+	return err
+}
+
+func lease(source storage.Repository) string { return fmt.Sprintf("people:%d", source.ID) }
+
+// list reads every organization of a provider, in order. One that cannot be read
+// is an error for all: the others alone would look as if its users had gone.
+func (s *Step) list(ctx context.Context, p Provider) ([]githubapp.People, error) {
+	type org struct {
+		login        string
+		installation int64
+	}
+	var orgs []org
+	for _, login := range p.Orgs {
+		orgs = append(orgs, org{login: login})
+	}
+	if len(p.Orgs) == 0 {
+		installed, err := s.github.Installations(ctx, p.Host)
+		if err != nil {
+			return nil, fmt.Errorf("list the organizations that the App is installed on: %w", err)
+		}
+		for _, in := range installed {
+			if in.AccountType != "Organization" {
+				continue
+			}
+			if in.Suspended {
+				return nil, &toldError{fmt.Sprintf("the App is suspended on %s: unsuspend it there, "+
+					"or name the other organizations in catalog.providers.githubOrg.orgs", in.Account)}
+			}
+			orgs = append(orgs, org{in.Account, in.ID})
+		}
+		if len(orgs) == 0 {
+			return nil, &toldError{fmt.Sprintf("no App is installed on an organization of %s: install one, "+
+				"or name organizations in catalog.providers.githubOrg.orgs", p.Host)}
+		}
+		slices.SortFunc(orgs, func(a, b org) int { return cmp.Compare(strings.ToLower(a.login), strings.ToLower(b.login)) })
+	}
+	var all []githubapp.People
+	for _, o := range orgs {
+		people, err := s.github.People(ctx, p.Host, o.login, o.installation, p.Query)
+		if err != nil {
+			return nil, explain(p.Host, o.login, err)
+		}
+		all = append(all, people)
+	}
+	return all, nil
+}
+
+// replace plans to make the source equal to what was read, unless that would
+// remove too much.
+func (s *Step) replace(ctx context.Context, req request, p Provider, source storage.Repository, orgs []githubapp.People) (Plan, error) {
+	opts := s.options(p)
+	source.HTMLURL, source.SettingsHash = opts.URL, s.settings(p)
+	if len(orgs) == 1 {
+		source.HTMLURL += "/orgs/" + orgs[0].Org + "/people"
+	}
+	cost := 0
+	for _, o := range orgs {
+		cost += o.Requests
+	}
+	change, err := s.catalog.PlanEntries(ctx, source, Transform(opts, orgs), req.cause)
+	if err != nil {
+		return Plan{}, err
+	}
+	until := s.cfg.Now().Add(time.Duration(max(cost, 1)) * s.cfg.Pause)
+	write := func(ctx context.Context, tx storage.Tx) (bus.Outcome, error) {
+		return s.write(ctx, tx, req, source, change)
+	}
+	if tooMany, err := s.tooMany(ctx, req, change); err != nil {
+		return Plan{}, err
+	} else if tooMany {
+		write = func(ctx context.Context, tx storage.Tx) (bus.Outcome, error) {
+			return s.pause(ctx, tx, req, source, change, cost)
+		}
+	}
+	return Plan{func(ctx context.Context, tx storage.Tx) (bus.Outcome, error) {
+		if _, err := tx.AcquireLease(ctx, lease(source), req.holder, s.cfg.Now(), until); err != nil {
+			return bus.Outcome{}, err
+		}
+		return write(ctx, tx)
+	}}, nil
+}
+
+// options are how a provider's people become entities. Groups are in the default
+// namespace only where there cannot be two of a name (contract catalog 5.5).
+func (s *Step) options(p Provider) Options {
+	return Options{
+		URL: cmp.Or(p.URL, "https://"+p.Host), Hosts: s.github.Hosts(), OrgNamespace: len(s.cfg.Providers) != 1 || len(p.Orgs) != 1,
+		VerifiedEmails: p.Query.VerifiedEmails, ExcludeSuspended: p.Query.Suspended,
+	}
+}
+
+// write applies a change. What waited for an approval of the same is over.
+func (s *Step) write(ctx context.Context, tx storage.Tx, req request, source storage.Repository, change Change) (bus.Outcome, error) {
+	out, err := change.Apply(ctx, tx)
+	if err != nil {
+		return out, err
+	}
+	paused, err := s.paused(ctx, tx, source)
+	if err != nil {
+		return out, err
+	}
+	for _, scan := range paused {
+		scan.State, scan.FinishedAt, scan.Removing = storage.ScanSuperseded, s.cfg.Now(), 0
+		if req.Released && scan.ID == req.Scan {
+			scan.State, scan.Removing = storage.ScanDone, change.Removes()
+		}
+		scan.UpdatedAt = scan.FinishedAt
+		if err := tx.PutScan(ctx, scan); err != nil {
+			return out, err
+		}
+	}
+	return out, nil
+}

@@ -1,0 +1,246 @@
+package people
+
+import (
+	"cmp"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/callboard/callboard/pipeline/descriptor"
+	"github.com/callboard/callboard/pipeline/githubapp"
+	"github.com/callboard/callboard/storage/entity"
+)
+
+// Annotations of contract catalog 5.5.
+const (
+	annotationLogin = "github.com/user-login"
+	annotationID    = "github.com/user-id"
+	annotationTeam  = "github.com/team-slug"
+)
+
+// Options say how people become entities.
+type Options struct {
+	// URL is scheme and host of GitHub's pages; Hosts are those that are configured.
+	URL   string
+	Hosts []string
+	// OrgNamespace puts the groups of an organization into a namespace of its name.
+	OrgNamespace bool
+	// VerifiedEmails takes the first address of a verified domain where there is one.
+	VerifiedEmails bool
+	// ExcludeSuspended leaves suspended users out, of teams as well.
+	ExcludeSuspended bool
+}
+
+// record is a User or Group as it is handed to the descriptor package, which
+// checks it like any file and works out its relations.
+type record struct {
+	APIVersion string   `json:"apiVersion"`
+	Kind       string   `json:"kind"`
+	Metadata   metadata `json:"metadata"`
+	Spec       spec     `json:"spec"`
+}
+
+type metadata struct {
+	Name        string            `json:"name"`
+	Namespace   string            `json:"namespace"`
+	Description string            `json:"description,omitempty"`
+	Annotations map[string]string `json:"annotations"`
+}
+
+type spec struct {
+	Type    string  `json:"type,omitempty"`
+	Profile profile `json:"profile"`
+	Parent  string  `json:"parent,omitempty"`
+	// A User has MemberOf, a Group the other two; empty lists are written.
+	MemberOf *[]string `json:"memberOf,omitempty"`
+	Children *[]string `json:"children,omitempty"`
+	Members  *[]string `json:"members,omitempty"`
+}
+
+type profile struct {
+	DisplayName string `json:"displayName,omitempty"`
+	Email       string `json:"email,omitempty"`
+	Picture     string `json:"picture,omitempty"`
+}
+
+// Transform turns the people of the organizations of a source into entries, by
+// path. It is pure. Of a user of several organizations what the first says is
+// taken, and the teams of all.
+func Transform(opts Options, orgs []githubapp.People) []Entry {
+	t := transform{Options: opts, memberOf: map[string]*[]string{}, left: map[string]bool{}}
+	for _, org := range orgs {
+		t.users(org)
+	}
+	for _, org := range orgs {
+		t.groups(org)
+	}
+	entries := make([]Entry, 0, len(t.all))
+	for _, d := range t.all {
+		entries = append(entries, t.entry(d))
+	}
+	slices.SortFunc(entries, func(a, b Entry) int { return cmp.Compare(a.Path, b.Path) })
+	return entries
+}
+
+// draft is a record on its way to an entry.
+type draft struct {
+	record
+	path string
+	// url is the page of the user or team, given how GitHub calls it.
+	url, given string
+}
+
+type transform struct {
+	Options
+	all []draft
+	// memberOf are the teams of each user, by lower-case login; left the logins
+	// that are left out.
+	memberOf map[string]*[]string
+	left     map[string]bool
+}
+
+func (t *transform) users(org githubapp.People) {
+	for _, m := range org.Members {
+		key := strings.ToLower(m.Login)
+		if t.ExcludeSuspended && !m.SuspendedAt.IsZero() {
+			t.left[key] = true
+			continue
+		}
+		if _, seen := t.memberOf[key]; seen {
+			continue
+		}
+		groups := &[]string{}
+		t.memberOf[key] = groups
+		annotations := map[string]string{annotationLogin: m.Login}
+		if m.NodeID != "" {
+			annotations[annotationID] = m.NodeID
+		}
+		t.all = append(t.all, draft{
+			record: record{
+				APIVersion: "backstage.io/v1alpha1", Kind: entity.KindUser,
+				Metadata: metadata{
+					Name: entityName(m.Login), Namespace: entity.DefaultNamespace,
+					Description: text(m.Bio), Annotations: annotations,
+				},
+				Spec: spec{
+					Profile:  profile{DisplayName: text(m.Name), Email: t.email(m), Picture: text(m.AvatarURL)},
+					MemberOf: groups,
+				},
+			},
+			path: "members/" + key, url: t.URL + "/" + url.PathEscape(m.Login), given: m.Login,
+		})
+	}
+}
+
+// email is the verified address without its tag, or the public one.
+func (t *transform) email(m githubapp.Member) string {
+	if !t.VerifiedEmails || len(m.VerifiedEmails) == 0 {
+		return text(m.Email)
+	}
+	local, domain, ok := strings.Cut(text(m.VerifiedEmails[0]), "@")
+	if !ok {
+		return local
+	}
+	local, _, _ = strings.Cut(local, "+")
+	return local + "@" + domain
+}
+
+func (t *transform) groups(org githubapp.People) {
+	ns, prefix := entity.DefaultNamespace, ""
+	if t.OrgNamespace {
+		ns = namespace(org.Org)
+		if ns != entity.DefaultNamespace {
+			prefix = ns + "/"
+		}
+	}
+	children := map[string][]string{}
+	for _, team := range org.Teams {
+		if team.Parent != "" {
+			children[team.Parent] = append(children[team.Parent], entityName(team.Slug))
+		}
+	}
+	for _, team := range org.Teams {
+		name := entityName(team.Slug)
+		members := make([]string, 0, len(team.Members))
+		for _, login := range team.Members {
+			key := strings.ToLower(login)
+			if t.left[key] {
+				continue
+			}
+			members = append(members, entity.DefaultNamespace+"/"+entityName(login))
+			if groups, known := t.memberOf[key]; known {
+				*groups = append(*groups, prefix+name)
+			}
+		}
+		annotations := map[string]string{annotationTeam: cmp.Or(team.CombinedSlug, org.Org+"/"+team.Slug)}
+		if team.EditTeamURL != "" {
+			annotations[entity.AnnotationEditURL] = text(team.EditTeamURL)
+		}
+		below := append([]string{}, children[team.Slug]...)
+		d := draft{
+			record: record{
+				APIVersion: "backstage.io/v1alpha1", Kind: entity.KindGroup,
+				Metadata: metadata{Name: name, Namespace: ns, Description: text(team.Description), Annotations: annotations},
+				Spec: spec{
+					Type:     "team",
+					Profile:  profile{DisplayName: text(team.Name), Picture: text(team.AvatarURL)},
+					Children: &below, Members: &members,
+				},
+			},
+			path:  "teams/" + strings.ToLower(org.Org+"/"+team.Slug),
+			url:   t.URL + "/orgs/" + url.PathEscape(org.Org) + "/teams/" + url.PathEscape(team.Slug),
+			given: team.Slug,
+		}
+		if team.Parent != "" {
+			d.Spec.Parent = entityName(team.Parent)
+		}
+		t.all = append(t.all, d)
+	}
+}
+
+// entry lets the descriptor package process a record, as if it were a document
+// of a file at the page of the user or team.
+func (t *transform) entry(d draft) Entry {
+	e := Entry{Path: d.path, Origin: "url:" + d.url}
+	raw, err := json.Marshal(d.record)
+	if err != nil {
+		return e.refused(err)
+	}
+	doc, err := descriptor.ParseEntity(raw, descriptor.Limits{})
+	if err != nil {
+		return e.refused(err)
+	}
+	res := doc.Process(descriptor.Source{URL: d.url, Origin: e.Origin, Path: d.path, Hosts: t.Hosts})
+	e.Diagnostics = res.Diagnostics
+	if res.Verdict == descriptor.VerdictAccepted {
+		res.Declaration.Line = 0 // it stands in no file
+		e.Declarations = []entity.Declaration{res.Declaration}
+	}
+	if d.given != d.Metadata.Name {
+		e.Diagnostics = append(e.Diagnostics, entity.Diagnostic{
+			Path: d.path, Ref: res.Ref, Field: "metadata.name", Rule: "name-changed", Severity: entity.SeverityInfo,
+			Message: fmt.Sprintf("%q is no valid name of an entity; this one is called %q", d.given, d.Metadata.Name),
+			Hint:    "Name it so where other entities refer to it.",
+		})
+	}
+	for i := range e.Diagnostics {
+		e.Diagnostics[i].Line, e.Diagnostics[i].Column = 0, 0
+	}
+	sum := sha256.Sum256(append(res.Declaration.JSON, raw...))
+	e.SHA = hex.EncodeToString(sum[:20])
+	return e
+}
+
+// refused is an entry that is too much even to be looked at.
+func (e Entry) refused(err error) Entry {
+	e.SHA = "refused"
+	e.Diagnostics = []entity.Diagnostic{{
+		Path: e.Path, Rule: "unreadable", Severity: entity.SeverityError, Message: err.Error(),
+		Hint: "Make the team smaller, or its description shorter.",
+	}}
+	return e
+}
