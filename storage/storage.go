@@ -97,6 +97,9 @@ type Reader interface {
 	// EachEntity calls fn for every living entity, without Descriptor, in no
 	// order, and returns the revision that the reading is consistent with.
 	EachEntity(ctx context.Context, fn func(Entity) error) (revision int64, err error)
+	// Tombstones lists what is gone, newest first, of each ref the newest alone.
+	// What its own repository declares again is not gone.
+	Tombstones(ctx context.Context, f TombstoneFilter) ([]Tombstone, error)
 	// Claims reads the losing claims on refs, and those of a repository.
 	Claims(ctx context.Context, refs []string) ([]Claim, error)
 	RepositoryClaims(ctx context.Context, repositoryID int64) ([]Claim, error)
@@ -172,8 +175,10 @@ type Tx interface {
 
 	// PutEntities inserts or replaces by ref, relations included.
 	PutEntities(ctx context.Context, entities []Entity) error
-	// BuryEntities makes tombstones: the rows leave every read but History.
+	// BuryEntities makes tombstones: the rows leave every read but History and Tombstones.
 	BuryEntities(ctx context.Context, refs []string, at time.Time, cause Cause) error
+	// DeleteTombstones forgets those of these refs and uids: they came back.
+	DeleteTombstones(ctx context.Context, all []Tombstone) error
 	// PutClaims inserts or replaces by ref, repository, path and document.
 	PutClaims(ctx context.Context, claims []Claim) error
 	// DeleteClaims removes the claims that these files of a repository hold.
@@ -203,8 +208,8 @@ type Tx interface {
 	// AcquireLease takes or renews a named lease until a time; false when another
 	// holder has it and it is not over at now.
 	AcquireLease(ctx context.Context, name, holder string, now, until time.Time) (bool, error)
-	// Prune deletes finished messages, final deliveries, tombstones, scans and leases older than
-	// the time, at most limit rows, and says how many went: fewer than limit when
-	// none is left. Changes are kept.
-	Prune(ctx context.Context, before time.Time, limit int) (int64, error)
+	// Prune deletes finished messages, final deliveries, scans and leases older than
+	// before, and tombstones older than buried, at most limit rows, and says how many
+	// went: fewer than limit when none is left. Changes are kept.
+	Prune(ctx context.Context, before, buried time.Time, limit int) (int64, error)
 }

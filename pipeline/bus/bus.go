@@ -44,6 +44,8 @@ type Config struct {
 	QuietFor time.Duration
 	// Retention is how long finished messages and deliveries are kept: 30 days.
 	Retention time.Duration
+	// Undo is how long tombstones are kept at least: what is gone can be brought back.
+	Undo time.Duration
 	// Holder names this process in leases: a random UUID.
 	Holder string
 	// Now is the clock: time.Now.

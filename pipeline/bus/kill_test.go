@@ -117,7 +117,7 @@ func (f *fixture) sweepUp() {
 				return err
 			}
 		}
-		_, err := tx.Prune(ctx, never, 1<<20)
+		_, err := tx.Prune(ctx, never, never, 1<<20)
 		return err
 	})
 }

@@ -41,11 +41,12 @@ func (b *Bus) pruneOnce(ctx context.Context, l *lease) error {
 	if err != nil || !held {
 		return err
 	}
-	before := b.cfg.Now().Add(-b.cfg.Retention)
+	now := b.cfg.Now()
+	before, buried := now.Add(-b.cfg.Retention), now.Add(-max(b.cfg.Retention, b.cfg.Undo))
 	var rows int64
 	for n := int64(pruneSlice); n == pruneSlice; rows += n {
 		err = b.store.InTx(ctx, func(ctx context.Context, tx storage.Tx) error {
-			n, err = tx.Prune(ctx, before, pruneSlice)
+			n, err = tx.Prune(ctx, before, buried, pruneSlice)
 			return err
 		})
 		if err != nil {

@@ -89,7 +89,8 @@ func (t *tx) PutEntities(ctx context.Context, entities []storage.Entity) error {
 	return nil
 }
 
-const buryEntities = `UPDATE entities SET deleted_at = $1, deleted_cause = $2 WHERE deleted_at = 0 AND ref = ANY ($3)`
+const buryEntities = `UPDATE entities SET deleted_at = $1, deleted_cause = $2, buried_relations = coalesce(` + relationsOf + `, '')
+	WHERE deleted_at = 0 AND ref = ANY ($3)`
 
 func (t *tx) BuryEntities(ctx context.Context, refs []string, at time.Time, cause storage.Cause) error {
 	if len(refs) == 0 {

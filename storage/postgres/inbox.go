@@ -128,9 +128,13 @@ const (
 )
 
 // Prune keeps parked deliveries, because they may be replayed.
-func (t *tx) Prune(ctx context.Context, before time.Time, limit int) (total int64, err error) {
+func (t *tx) Prune(ctx context.Context, before, buried time.Time, limit int) (total int64, err error) {
 	for _, query := range []string{pruneMessages, pruneDeliveries, pruneTombstones, pruneScans, pruneLeases} {
-		n, err := t.exec(ctx, query, row.Micros(before), int64(limit)-total)
+		oldest := before
+		if query == pruneTombstones {
+			oldest = buried
+		}
+		n, err := t.exec(ctx, query, row.Micros(oldest), int64(limit)-total)
 		if err != nil {
 			return 0, fmt.Errorf("prune: %w", err)
 		}

@@ -81,7 +81,8 @@ CREATE TABLE entities (
 	last_changed BIGINT NOT NULL,
 	deleted_at BIGINT DEFAULT 0 NOT NULL,
 	deleted_cause TEXT DEFAULT ''::text NOT NULL,
-	descriptor TEXT NOT NULL
+	descriptor TEXT NOT NULL,
+	buried_relations TEXT DEFAULT ''::text NOT NULL
 );
 CREATE TABLE files (
 	repository_id BIGINT NOT NULL,
@@ -216,7 +217,9 @@ CREATE INDEX diagnostics_ref ON diagnostics USING btree (ref, repository_id, pat
 CREATE INDEX diagnostics_rule ON diagnostics USING btree (rule, repository_id, path, "position");
 CREATE INDEX diagnostics_severity ON diagnostics USING btree (severity, repository_id, path, "position");
 CREATE INDEX diagnostics_total ON diagnostics USING btree (severity, rule);
-CREATE INDEX entities_deleted ON entities USING btree (deleted_at) WHERE (deleted_at <> 0);
+CREATE INDEX entities_buried ON entities USING btree (ref, deleted_at, id) WHERE (deleted_at <> 0);
+CREATE INDEX entities_buried_repository ON entities USING btree (repository_id, deleted_at, ref) WHERE (deleted_at <> 0);
+CREATE INDEX entities_deleted ON entities USING btree (deleted_at, ref) WHERE (deleted_at <> 0);
 CREATE UNIQUE INDEX entities_pkey ON entities USING btree (id);
 CREATE UNIQUE INDEX entities_ref ON entities USING btree (ref) WHERE (deleted_at = 0);
 CREATE INDEX entities_repository ON entities USING btree (repository_id, ref) WHERE (deleted_at = 0);

@@ -85,7 +85,8 @@ func (t *tx) PutEntities(ctx context.Context, entities []storage.Entity) error {
 	return nil
 }
 
-const buryEntities = `UPDATE entities SET deleted_at = ?, deleted_cause = ? WHERE deleted_at = 0 AND ref ` + inSet
+const buryEntities = `UPDATE entities SET deleted_at = ?, deleted_cause = ?, buried_relations = ` + relationsOf + `
+	WHERE deleted_at = 0 AND ref ` + inSet
 
 func (t *tx) BuryEntities(ctx context.Context, refs []string, at time.Time, cause storage.Cause) error {
 	if len(refs) == 0 {

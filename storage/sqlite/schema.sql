@@ -95,8 +95,10 @@ CREATE TABLE entities (
 	deleted_cause TEXT NOT NULL DEFAULT '',
 	-- Last, because it is wide and seldom read.
 	descriptor TEXT NOT NULL
-) STRICT;
-CREATE INDEX entities_deleted ON entities (deleted_at) WHERE deleted_at <> 0;
+, buried_relations TEXT NOT NULL DEFAULT '') STRICT;
+CREATE INDEX entities_buried ON entities (ref, deleted_at, id) WHERE deleted_at <> 0;
+CREATE INDEX entities_buried_repository ON entities (repository_id, deleted_at, ref) WHERE deleted_at <> 0;
+CREATE INDEX entities_deleted ON entities (deleted_at, ref) WHERE deleted_at <> 0;
 CREATE UNIQUE INDEX entities_ref ON entities (ref) WHERE deleted_at = 0;
 CREATE INDEX entities_repository ON entities (repository_id, ref) WHERE deleted_at = 0;
 CREATE TABLE files (

@@ -194,7 +194,7 @@ func prune(f fixture) {
 	// Three final deliveries, the one that was ignored at once, a message, a tombstone
 	// and a lease. In slices of at most four rows.
 	for _, want := range []int64{4, 3, 0} {
-		f.write(func(tx writes) { same(f, "rows", want, must(tx.Prune(tx.ctx, at(time.Minute), 4))) })
+		f.write(func(tx writes) { same(f, "rows", want, must(tx.Prune(tx.ctx, at(time.Minute), at(time.Minute), 4))) })
 	}
 	left := guids(get[[]storage.Delivery](f)(f.store.Deliveries(f.Context(), storage.DeliveryFilter{})))
 	same(f, "deliveries", 4, len(left)) // failed, parked, waiting, late

@@ -114,7 +114,7 @@ var scans = []scenario{
 			for _, s := range []storage.Scan{aScan("old", "acme", 0), running, aScan("new", "acme", time.Hour)} {
 				tx.do(tx.PutScan(tx.ctx, s))
 			}
-			same(f, "pruned", int64(1), must(tx.Prune(tx.ctx, at(time.Hour), 10)))
+			same(f, "pruned", int64(1), must(tx.Prune(tx.ctx, at(time.Hour), at(time.Hour), 10)))
 		})
 		same(f, "left", []string{"new", "running"}, f.scans(storage.ScanFilter{}))
 	}},

@@ -30,6 +30,7 @@ func Run(t *testing.T, open func(t *testing.T) storage.Store) {
 		{"repository pages", repositoryPages},
 		{"files", files},
 		{"entities", entities},
+		{"tombstones", tombstones},
 		{"claims", claims},
 		{"diagnostics", diagnostics},
 		{"conflicts", conflicts},
