@@ -24,6 +24,7 @@ type App struct {
 
 	permissions map[string]string
 	events      []string
+	setupURL    string
 	createdAt   time.Time
 }
 

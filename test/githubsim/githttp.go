@@ -58,6 +58,7 @@ func (s *Server) webRoutes() *http.ServeMux {
 	mux.HandleFunc("GET /{owner}/{repo}/raw/{rest...}", s.observed(routeRaw, s.serveFile))
 	mux.HandleFunc("GET /{owner}/{repo}/blob/{rest...}", s.observed(routeWeb, s.serveFile))
 	mux.HandleFunc("GET /{owner}/{repo}", s.observed(routeWeb, s.serveRepoPage))
+	s.manifestRoutes(mux)
 	mux.HandleFunc("GET /{$}", s.observed(routeWeb, s.serveHome))
 	return mux
 }

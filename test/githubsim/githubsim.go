@@ -55,6 +55,8 @@ type Server struct {
 	tokens    map[string]*token // installation and personal tokens
 
 	listing ListingFaults
+	// manifests are Apps made from a manifest, by the code for their secrets.
+	manifests map[string]pendingApp
 
 	hooks  hooks
 	faults faults
@@ -70,7 +72,7 @@ func New(opts ...Option) (*Server, error) {
 	s := &Server{
 		opt: o, nextID: 1000,
 		accounts: map[string]*account{}, repos: map[string]*Repo{}, reposByID: map[int64]*Repo{},
-		moved: map[string]int64{}, tokens: map[string]*token{},
+		moved: map[string]int64{}, tokens: map[string]*token{}, manifests: map[string]pendingApp{},
 		signKey: []byte(rand.Text()),
 	}
 	s.stopped, s.stop = context.WithCancel(context.Background())

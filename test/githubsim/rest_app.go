@@ -11,6 +11,7 @@ import (
 
 func (s *Server) appRoutes(mux *http.ServeMux) {
 	s.rest(mux, "GET /app", getApp)
+	s.rest(mux, "POST /app-manifests/{code}/conversions", convertManifest)
 	s.rest(mux, "GET /app/installations", listInstallations)
 	s.rest(mux, "GET /app/installations/{id}", getInstallation)
 	s.rest(mux, "POST /app/installations/{id}/access_tokens", createToken)
@@ -50,12 +51,19 @@ func getApp(c *call) error {
 			n++
 		}
 	}
-	return c.json(http.StatusOK, object{
+	o := s.appJSON(a)
+	o["installations_count"] = n
+	return c.json(http.StatusOK, o)
+}
+
+// appJSON is GitHub's "integration"; mu is held.
+func (s *Server) appJSON(a *App) object {
+	return object{
 		"id": a.id, "slug": a.slug, "node_id": nodeID("A", a.id), "client_id": a.clientID, "name": a.name,
 		"owner": s.accountJSON(a.owner), "description": nil, "external_url": s.base,
 		"html_url": s.base + "/github-apps/" + a.slug, "created_at": stamp(a.createdAt), "updated_at": stamp(a.createdAt),
-		"permissions": a.permissions, "events": a.events, "installations_count": n,
-	})
+		"permissions": a.permissions, "events": a.events,
+	}
 }
 
 func listInstallations(c *call) error {
