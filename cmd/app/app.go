@@ -25,7 +25,9 @@ import (
 	"github.com/callboard/callboard/pipeline/githubapp"
 	"github.com/callboard/callboard/pipeline/inbox"
 	"github.com/callboard/callboard/pipeline/location"
+	"github.com/callboard/callboard/pipeline/people"
 	"github.com/callboard/callboard/pipeline/refresh"
+	"github.com/callboard/callboard/pipeline/schedule"
 	"github.com/callboard/callboard/storage"
 	"github.com/callboard/callboard/storage/view"
 )
@@ -44,6 +46,7 @@ type App struct {
 	view     *view.View
 	inbox    *inbox.Inbox
 	bus      *bus.Bus
+	runner   *schedule.Runner
 	server   *http.Server
 	listener net.Listener
 	cleanup  []func() error
@@ -101,7 +104,11 @@ func (a *App) setup(ctx context.Context, opts Options) error {
 	bus.Register(a.bus, step)
 	bus.RegisterBackground(a.bus, refresh.Looks{Step: step})
 	bus.RegisterBackground(a.bus, refresh.Scanned{Step: step})
-	routing := inbox.Config{Host: deliveryHost(github.Hosts()), Policy: refreshing.Policy}
+	members := people.New(peopleConfig(cfg), a.store, github, peopleCatalog{step}, a.log)
+	bus.Register(a.bus, members)
+	scans := a.scans(github, step, refreshing, metrics)
+	a.runner = schedule.NewRunner(a.store, a.jobs(scans.Jobs, members.Jobs), a.log)
+	routing := inbox.Config{Host: deliveryHost(github.Hosts()), Policy: refreshing.Policy, People: members.Covers}
 	bus.Register(a.bus, inbox.InstallationStep{Store: a.store, Config: routing})
 	a.inbox = inbox.New(a.store, routing, a.log)
 
@@ -117,6 +124,9 @@ func (a *App) setup(ctx context.Context, opts Options) error {
 		return err
 	}
 	if err := a.readAgain(ctx, step); err != nil {
+		return err
+	}
+	if err := members.Begin(ctx); err != nil {
 		return err
 	}
 	if a.listener, err = (&net.ListenConfig{}).Listen(ctx, "tcp", cfg.Listen); err != nil {
@@ -166,6 +176,7 @@ func (a *App) Run(ctx context.Context) error {
 	})
 	g.Go(func() error { return a.inbox.Run(gctx) })
 	g.Go(func() error { return a.bus.Run(gctx) })
+	g.Go(func() error { return a.runner.Run(gctx) })
 	g.Go(func() error {
 		if err := a.server.Serve(a.listener); !errors.Is(err, http.ErrServerClosed) {
 			return fmt.Errorf("serve: %w", err)

@@ -37,7 +37,9 @@ func peopleConfig(cfg *config.Config) people.Config {
 type peopleCatalog struct{ step *refresh.Step }
 
 // SourceID implements people.Catalog.
-func (peopleCatalog) SourceID(host, owner, name string) int64 { return refresh.SourceID(host, owner, name) }
+func (peopleCatalog) SourceID(host, owner, name string) int64 {
+	return refresh.SourceID(host, owner, name)
+}
 
 // PlanEntries implements people.Catalog.
 func (c peopleCatalog) PlanEntries(ctx context.Context, source storage.Repository, entries []people.Entry, cause storage.Cause) (people.Change, error) {
