@@ -47,7 +47,7 @@ func fit(s string, format *regexp.Regexp, inside string) string {
 	return strings.TrimLeft(clean+"-"+hex.EncodeToString(sum[:])[:hashLen], "-")
 }
 
-// text is what a person wrote as the catalog can hold it.
+// text is what GitHub says as the catalog can hold it.
 func text(s string) string {
-	return strings.ToValidUTF8(strings.ReplaceAll(s, "\x00", ""), "\uFFFD")
+	return strings.ToValidUTF8(strings.ReplaceAll(s, "\x00", "\uFFFD"), "\uFFFD")
 }

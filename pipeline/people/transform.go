@@ -105,7 +105,8 @@ type transform struct {
 
 func (t *transform) users(org githubapp.People) {
 	for _, m := range org.Members {
-		key := strings.ToLower(m.Login)
+		login := text(m.Login)
+		key := strings.ToLower(login)
 		if t.ExcludeSuspended && !m.SuspendedAt.IsZero() {
 			t.left[key] = true
 			continue
@@ -115,15 +116,15 @@ func (t *transform) users(org githubapp.People) {
 		}
 		groups := &[]string{}
 		t.memberOf[key] = groups
-		annotations := map[string]string{annotationLogin: m.Login}
+		annotations := map[string]string{annotationLogin: login}
 		if m.NodeID != "" {
-			annotations[annotationID] = m.NodeID
+			annotations[annotationID] = text(m.NodeID)
 		}
 		t.all = append(t.all, draft{
 			record: record{
 				APIVersion: "backstage.io/v1alpha1", Kind: entity.KindUser,
 				Metadata: metadata{
-					Name: entityName(m.Login), Namespace: entity.DefaultNamespace,
+					Name: entityName(login), Namespace: entity.DefaultNamespace,
 					Description: text(m.Bio), Annotations: annotations,
 				},
 				Spec: spec{
@@ -131,7 +132,7 @@ func (t *transform) users(org githubapp.People) {
 					MemberOf: groups,
 				},
 			},
-			path: "members/" + key, url: t.URL + "/" + url.PathEscape(m.Login), given: m.Login,
+			path: "members/" + key, url: t.URL + "/" + url.PathEscape(login), given: login,
 		})
 	}
 }
@@ -150,37 +151,26 @@ func (t *transform) email(m githubapp.Member) string {
 }
 
 func (t *transform) groups(org githubapp.People) {
+	login := text(org.Org)
 	ns, prefix := entity.DefaultNamespace, ""
 	if t.OrgNamespace {
-		ns = namespace(org.Org)
-		if ns != entity.DefaultNamespace {
-			prefix = ns + "/"
-		}
+		ns = namespace(login)
+		prefix = ns + "/"
 	}
 	children := map[string][]string{}
 	for _, team := range org.Teams {
 		if team.Parent != "" {
-			children[team.Parent] = append(children[team.Parent], entityName(team.Slug))
+			children[team.Parent] = append(children[team.Parent], entityName(text(team.Slug)))
 		}
 	}
 	for _, team := range org.Teams {
-		name := entityName(team.Slug)
-		members := make([]string, 0, len(team.Members))
-		for _, login := range team.Members {
-			key := strings.ToLower(login)
-			if t.left[key] {
-				continue
-			}
-			members = append(members, entity.DefaultNamespace+"/"+entityName(login))
-			if groups, known := t.memberOf[key]; known {
-				*groups = append(*groups, prefix+name)
-			}
-		}
-		annotations := map[string]string{annotationTeam: cmp.Or(team.CombinedSlug, org.Org+"/"+team.Slug)}
+		slug := text(team.Slug)
+		name := entityName(slug)
+		annotations := map[string]string{annotationTeam: text(cmp.Or(team.CombinedSlug, login+"/"+slug))}
 		if team.EditTeamURL != "" {
 			annotations[entity.AnnotationEditURL] = text(team.EditTeamURL)
 		}
-		below := append([]string{}, children[team.Slug]...)
+		below, members := append([]string{}, children[team.Slug]...), t.members(team, prefix+name)
 		d := draft{
 			record: record{
 				APIVersion: "backstage.io/v1alpha1", Kind: entity.KindGroup,
@@ -191,15 +181,33 @@ func (t *transform) groups(org githubapp.People) {
 					Children: &below, Members: &members,
 				},
 			},
-			path:  "teams/" + strings.ToLower(org.Org+"/"+team.Slug),
-			url:   t.URL + "/orgs/" + url.PathEscape(org.Org) + "/teams/" + url.PathEscape(team.Slug),
-			given: team.Slug,
+			path:  "teams/" + strings.ToLower(login+"/"+slug),
+			url:   t.URL + "/orgs/" + url.PathEscape(login) + "/teams/" + url.PathEscape(slug),
+			given: slug,
 		}
 		if team.Parent != "" {
-			d.Spec.Parent = entityName(team.Parent)
+			d.Spec.Parent = entityName(text(team.Parent))
 		}
 		t.all = append(t.all, d)
 	}
+}
+
+// members are the refs of a team's members, and makes them members of it. Who
+// joined between the two listings is named all the same.
+func (t *transform) members(team githubapp.Team, group string) []string {
+	refs := make([]string, 0, len(team.Members))
+	for _, m := range team.Members {
+		login := text(m)
+		key := strings.ToLower(login)
+		if t.left[key] {
+			continue
+		}
+		refs = append(refs, entity.DefaultNamespace+"/"+entityName(login))
+		if groups, known := t.memberOf[key]; known {
+			*groups = append(*groups, group)
+		}
+	}
+	return refs
 }
 
 // entry lets the descriptor package process a record, as if it were a document
