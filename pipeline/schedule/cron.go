@@ -21,9 +21,6 @@ func ParseCron(s string) error {
 // cron has a bit for every value that a field allows.
 type cron struct {
 	second, minute, hour, day, month, weekday uint64
-	// anyDay and anyWeekday say that the field begins with a star. If neither does, a day of
-	// either kind will do, as in cron(5).
-	anyDay, anyWeekday bool
 }
 
 // field is what may stand in one. Names count from min.
@@ -50,8 +47,12 @@ var macros = map[string]string{
 	"@daily": "0 0 * * *", "@midnight": "0 0 * * *", "@hourly": "0 * * * *",
 }
 
-// maxCron is longer than any expression that somebody writes.
-const maxCron = 500
+const (
+	// maxCron is longer than any expression that somebody writes.
+	maxCron = 500
+	// maxStep is larger than a field, because */60 is written for once an hour.
+	maxStep = 100
+)
 
 func parseCron(s string) (cron, error) {
 	if len(s) > maxCron {
@@ -78,7 +79,6 @@ func parseCron(s string) (cron, error) {
 		}
 	}
 	c.weekday |= c.weekday >> 7 & 1
-	c.anyDay, c.anyWeekday = words[3][0] == '*' || words[3] == "?", words[5][0] == '*' || words[5] == "?"
 	if _, ok := c.next(time.Unix(0, 0)); !ok {
 		return cron{}, fmt.Errorf("%q never comes: no month has such a day", s)
 	}
@@ -91,8 +91,8 @@ func (f field) parse(s string) (set uint64, err error) {
 		lo, hi, step := f.min, f.max, 1
 		span, by, stepped := strings.Cut(part, "/")
 		if stepped {
-			if step, err = strconv.Atoi(by); err != nil || step < 1 || step > f.max {
-				return 0, fmt.Errorf("the step %q of the %s must be from 1 to %d", by, f.name, f.max)
+			if step, err = strconv.Atoi(by); err != nil || step < 1 || step > maxStep {
+				return 0, fmt.Errorf("the step %q of the %s must be from 1 to %d", by, f.name, maxStep)
 			}
 		}
 		if span != "*" && span != "?" {
@@ -149,12 +149,19 @@ func (c cron) next(t time.Time) (time.Time, bool) {
 	return time.Time{}, false
 }
 
+const (
+	everyDay     = 1<<32 - 1<<1
+	everyWeekday = 1<<7 - 1
+)
+
+// onDay is true on a day of either kind where both kinds are restricted, as in
+// cron(5) and in Backstage.
 func (c cron) onDay(t time.Time) bool {
 	if !has(c.month, int(t.Month())) {
 		return false
 	}
 	day, weekday := has(c.day, t.Day()), has(c.weekday, int(t.Weekday()))
-	if c.anyDay || c.anyWeekday {
+	if c.day == everyDay || c.weekday&everyWeekday == everyWeekday {
 		return day && weekday
 	}
 	return day || weekday

@@ -113,7 +113,7 @@ func (r *Runner) renew(ctx context.Context, job Job, stop context.CancelCauseFun
 		switch {
 		case err == nil && ours:
 			until = now.Add(leaseFor)
-		case err == nil, !r.now().Before(until.Add(-leaseFor/3)):
+		case err == nil, !r.now().Before(until.Add(-leaseFor / 3)):
 			stop(errLost)
 			return
 		}
