@@ -77,8 +77,11 @@ func parseURL(s string) (*webURL, error) {
 // trimURL drops what the standard ignores: blanks around, tabs and line breaks anywhere.
 func trimURL(s string) string {
 	s = strings.TrimFunc(s, func(r rune) bool { return r <= ' ' })
-	return strings.NewReplacer("\t", "", "\n", "", "\r", "").Replace(s)
+	return tabsAndBreaks.Replace(s)
 }
+
+// tabsAndBreaks is made once: a replacer is a table, and there are several URLs in an entity.
+var tabsAndBreaks = strings.NewReplacer("\t", "", "\n", "", "\r", "")
 
 // setAuthority checks and normalises user info, host and port.
 func (u *webURL) setAuthority(s string) error {
