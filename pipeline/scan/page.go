@@ -76,7 +76,7 @@ func (s *Step) read(ctx context.Context, scan storage.Scan, p discovery.Provider
 	}
 	for i, l := range page.Repositories {
 		ids[i] = l.ID
-		all.Add(uint64(l.ID)) //nolint:gosec // GitHub's ids are positive
+		all.Add(uint64(l.ID))
 	}
 	if err := see(&scan, all); err != nil {
 		return move{}, err

@@ -68,7 +68,7 @@ func (s *Step) missing(ctx context.Context, scan storage.Scan) ([]storage.Reposi
 	var missing, foreign []storage.Repository
 	for _, r := range all {
 		switch {
-		case !ours(r, scan.Host) || !strings.EqualFold(r.Owner, scan.Owner) || ids.Contains(uint64(r.ID)): //nolint:gosec // ours are positive
+		case !ours(r, scan.Host) || !strings.EqualFold(r.Owner, scan.Owner) || ids.Contains(uint64(r.ID)):
 		case r.InstallationID == scan.InstallationID:
 			missing = append(missing, r)
 		default:

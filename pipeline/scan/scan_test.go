@@ -1,0 +1,556 @@
+package scan_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/callboard/callboard/pipeline/discovery"
+	"github.com/callboard/callboard/pipeline/event"
+	"github.com/callboard/callboard/pipeline/fault"
+	"github.com/callboard/callboard/pipeline/githubapp"
+	"github.com/callboard/callboard/storage"
+)
+
+func same(t testing.TB, what string, want, got any) {
+	t.Helper()
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("%s (-want +got):\n%s", what, diff)
+	}
+}
+
+func TestAScanAsksForWhatIsNew(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	f.show(10)
+	f.github.listed[8].Head = ""
+	id := f.start()
+	s := f.proceed(id)
+	same(t, "asked for", []string{"1 seen", "2 seen", "3 seen", "4 seen", "5 seen", "6 seen", "7 seen", "8 seen", "10 seen"}, words(f.refreshes()))
+	first := f.refreshes()[0]
+	same(t, "facts", &f.github.listed[0].Seen, first.Refresh.Seen)
+	same(t, "cause", storage.Cause{Reason: "scan", Actor: "someone", Repository: "acme/r1", Scan: id}, first.Cause)
+	if !first.Discovered || first.InstallationID != 7 || first.Head != "head1" {
+		t.Errorf("asks for %+v", first.Refresh)
+	}
+	same(t, "pages", []githubapp.PageQuery{
+		{Size: 4, Path: "catalog-info.yaml"}, {Cursor: "4", Size: 4, Path: "catalog-info.yaml"}, {Cursor: "8", Size: 4, Path: "catalog-info.yaml"},
+	}, f.github.asked)
+	same(t, "progress", []int{3, 10, 10, 9, 3}, []int{s.Pages, s.Total, s.Seen, s.Changed, s.Requests})
+
+	f.refreshed(nil)
+	s = f.proceed(id)
+	if s.State != storage.ScanDone || s.Error != "" || s.FinishedAt.IsZero() || len(s.SeenIDs) != 0 {
+		t.Errorf("ends as %+v", s)
+	}
+	if log := f.log.String(); !strings.Contains(log, `msg="scan began"`) || !strings.Contains(log, `msg="scan done"`) {
+		t.Errorf("the log says:\n%s", log)
+	}
+}
+
+func TestAnUnchangedAccountCostsOneRequestAPage(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	f.show(10)
+	f.know(7)
+	s := f.proceed(f.start())
+	if s.State != storage.ScanDone || s.Changed+s.Missing != 0 || len(f.github.asked) != 3 || f.github.listings != 2 {
+		t.Errorf("%+v after %d pages and %d lists of installations", s, len(f.github.asked), f.github.listings)
+	}
+}
+
+// What a scan asks for a repository that is known.
+func TestCompare(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name   string
+		listed func(*githubapp.Listed)
+		stored func(*storage.Repository)
+		want   []string
+	}{
+		{"unchanged", nil, nil, nil},
+		{"pushed to", func(l *githubapp.Listed) { l.Head = "new" }, nil, []string{"1"}},
+		{"empty and still empty", func(l *githubapp.Listed) { l.Head = "" }, func(r *storage.Repository) { r.AppliedSHA = "" }, nil},
+		{"renamed", func(l *githubapp.Listed) { l.Name, l.URL = "x", "https://github.com/acme/x" }, nil, []string{"1 look"}},
+		{"archived", func(l *githubapp.Listed) { l.Archived = true }, nil, []string{"1 look"}},
+		{"another visibility", func(l *githubapp.Listed) { l.Visibility = "public" }, nil, []string{"1 look"}},
+		{"visibility in capitals", func(l *githubapp.Listed) { l.Visibility = "PRIVATE" }, nil, nil},
+		{"another topic", func(l *githubapp.Listed) { l.Topics = []string{"a"} }, nil, []string{"1 look"}},
+		{"another branch", func(l *githubapp.Listed) { l.DefaultBranch = "trunk" }, nil, []string{"1 look"}},
+		{"failed", nil, func(r *storage.Repository) { r.Error = "e" }, []string{"1 look"}},
+		{"was unreachable", nil, func(r *storage.Repository) { r.State = storage.RepositoryUnreachable }, []string{"1 look"}},
+		{"was removed", nil, func(r *storage.Repository) { r.State = storage.RepositoryRemoved }, []string{"1 look"}},
+		{"only a location named it", nil, func(r *storage.Repository) { r.Discovered = false }, []string{"1 look"}},
+		{"came through another installation", nil, func(r *storage.Repository) { r.InstallationID = 3 }, []string{"1 look"}},
+		{"head unknown, pushed since", func(l *githubapp.Listed) { l.HeadUnknown, l.Head, l.PushedAt = true, "", time.Now() }, nil, []string{"1"}},
+		{"head unknown, push unknown", func(l *githubapp.Listed) { l.HeadUnknown, l.Head = true, "" }, nil, []string{"1"}},
+		{"head unknown, pushed before", func(l *githubapp.Listed) { l.HeadUnknown, l.Head, l.PushedAt = true, "", time.Unix(1, 0) },
+			func(r *storage.Repository) { r.VerifiedAt = time.Unix(1000, 0) }, nil},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			f := setup(t)
+			f.show(1)
+			f.know(7)
+			if tt.stored != nil {
+				f.change(1, tt.stored)
+			}
+			if tt.listed != nil {
+				tt.listed(&f.github.listed[0])
+			}
+			f.proceed(f.start())
+			same(t, "asked for", tt.want, words(f.refreshes()))
+		})
+	}
+}
+
+func TestTheFilterKeepsOutWhatIsUnknown(t *testing.T) {
+	t.Parallel()
+	f := setup(t, discovery.Provider{
+		ID: "p", Host: host, Organization: "acme", CatalogPath: "**/catalog.yaml", Branch: "release", PageSize: 50,
+		Filter: discovery.Filter{TopicExclude: []string{"hidden"}},
+	})
+	f.show(3)
+	f.know(7)
+	for i := range f.github.listed[:2] { // 1 is known, 4 is not
+		f.github.listed = append(f.github.listed, listed(int64(4+i)))
+	}
+	f.github.listed[0].Topics, f.github.listed[3].Topics = []string{"hidden"}, []string{"hidden"}
+	f.proceed(f.start())
+	same(t, "asked for", []string{"1 look", "5 seen"}, words(f.refreshes()))
+	same(t, "page", githubapp.PageQuery{Size: 50, Branch: "release"}, f.github.asked[0])
+}
+
+func TestAPageThatIsTooHeavyIsHalved(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	f.show(9)
+	f.github.answer = func(q githubapp.PageQuery) (githubapp.Page, error, bool) {
+		return githubapp.Page{}, githubapp.ErrTooHeavy, q.Cursor == "4" && q.Size > 1
+	}
+	s := f.proceed(f.start())
+	var sizes []int
+	for _, q := range f.github.asked {
+		sizes = append(sizes, q.Size)
+	}
+	same(t, "sizes", []int{4, 4, 2, 1, 2, 4}, sizes)
+	same(t, "seen", 9, s.Seen)
+}
+
+func TestAPageIsTriedAgain(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	f.show(9)
+	down := errors.New("GitHub answers 500")
+	fails := 3
+	f.github.answer = func(q githubapp.PageQuery) (githubapp.Page, error, bool) {
+		if q.Cursor == "4" && fails > 0 {
+			fails--
+			return githubapp.Page{}, down, true
+		}
+		return githubapp.Page{}, nil, false
+	}
+	began := f.now
+	s := f.proceed(f.start())
+	if s.Seen != 9 || s.Retries != 0 || s.Error != "" || f.now.Sub(began) != 7*time.Second {
+		t.Errorf("%+v after %s", s, f.now.Sub(began))
+	}
+
+	f.refreshed(nil)
+	f.know(7)
+	f.proceed(s.ID)
+	f.github.answer = func(githubapp.PageQuery) (githubapp.Page, error, bool) { return githubapp.Page{}, down, true }
+	began = f.now
+	s = f.proceed(f.start())
+	if s.State != storage.ScanFailed || s.Error != down.Error() || s.Missing != 0 || len(f.refreshes()) != 0 {
+		t.Errorf("ends as %+v", s)
+	}
+	if took := f.now.Sub(began); took < time.Hour || took > time.Hour+2*time.Minute {
+		t.Errorf("gave up after %s", took)
+	}
+	f.github.answer = nil
+	if again := f.proceed(f.start()); again.State != storage.ScanDone {
+		t.Errorf("the next one ends as %+v", again)
+	}
+}
+
+func TestARateLimitPostpones(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	f.show(3)
+	f.github.answer = func(githubapp.PageQuery) (githubapp.Page, error, bool) { return githubapp.Page{}, limited(), true }
+	id := f.start()
+	_, err := f.run(event.ScanKey(event.Scan{Scan: id}))
+	if fate, ok := fault.Of(err); !ok || fate.After != time.Hour {
+		t.Errorf("the bus is told %v", err)
+	}
+	same(t, "row", storage.ScanRunning, f.scan(id).State)
+}
+
+func TestWhatIsMissingIsAskedFor(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name  string
+		given func(f *fixture)
+		want  []string
+		error string
+	}{
+		{"missing", func(*fixture) {}, []string{"5 gone", "6 gone"}, ""},
+		{"removed already", func(f *fixture) {
+			f.change(6, func(r *storage.Repository) { r.State = storage.RepositoryRemoved })
+		}, []string{"5 gone"}, ""},
+		{"only named by a location", func(f *fixture) { f.change(6, func(r *storage.Repository) { r.Discovered = false }) }, []string{"5 gone"}, ""},
+		{"of another account", func(f *fixture) { f.change(6, func(r *storage.Repository) { r.Owner = "other" }) }, []string{"5 gone"}, ""},
+		{"shown by another App", func(f *fixture) {
+			f.github.installed = append(f.github.installed, githubapp.Installation{ID: 8, AppID: 2, Host: host, Account: "ACME"})
+			f.change(6, func(r *storage.Repository) { r.InstallationID = 8 })
+		}, []string{"5 gone"}, ""},
+		{"of an installation that is no more", func(f *fixture) {
+			f.change(6, func(r *storage.Repository) { r.InstallationID = 3 })
+		}, []string{"5 gone", "6 gone"}, ""},
+		{"GitHub counts more than it shows", func(f *fixture) { f.github.total = 5 }, nil, "GitHub showed 4 of 5 repositories; nothing is taken for gone"},
+		{"GitHub counts less than it shows", func(f *fixture) { f.github.total = 3 }, nil, "GitHub showed 4 of 3 repositories; nothing is taken for gone"},
+		{"GitHub does not count", func(f *fixture) { f.github.total = -1 }, nil,
+			"GitHub did not show all repositories, or did not say how many there are; nothing is taken for gone"},
+		{"one cannot be read", func(f *fixture) {
+			f.github.answer = func(githubapp.PageQuery) (githubapp.Page, error, bool) {
+				return githubapp.Page{Repositories: f.github.listed, Total: 4, Unreadable: 1}, nil, true
+			}
+		}, nil, "GitHub did not show all repositories, or did not say how many there are; nothing is taken for gone"},
+		{"the same twice, and not all", func(f *fixture) {
+			f.github.listed = append(f.github.listed[:3:3], f.github.listed[0])
+		}, nil, "GitHub showed 3 of 4 repositories; nothing is taken for gone"},
+		{"fewer on a later page", func(f *fixture) {
+			f.show(5)
+			f.github.answer = func(q githubapp.PageQuery) (githubapp.Page, error, bool) {
+				return githubapp.Page{Total: 4}, nil, q.Cursor != ""
+			}
+		}, nil, "GitHub showed 4 of 5 repositories; nothing is taken for gone"},
+		{"the App is not installed any more", func(f *fixture) { f.github.installed = nil }, []string{"1 gone", "2 gone", "3 gone", "4 gone", "5 gone", "6 gone"}, ""},
+		{"a token sees less", func(f *fixture) {
+			f.github.token = true
+			for id := range int64(6) {
+				f.change(id+1, func(r *storage.Repository) { r.InstallationID = 0 })
+			}
+		}, []string{"5 look", "6 look"}, ""},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			f := setup(t, discovery.Provider{ID: "p", Host: host, Organization: "acme", PageSize: 4, Filter: discovery.Filter{AllowArchived: true}})
+			f.show(6)
+			f.know(7)
+			f.show(4)
+			tt.given(f)
+			s := f.proceed(f.start())
+			same(t, "asked for", tt.want, words(f.refreshes()))
+			same(t, "error", tt.error, s.Error)
+			same(t, "counted", len(tt.want), s.Missing)
+		})
+	}
+}
+
+func TestNobodyMissesWhatASuspendedInstallationHides(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	f.show(3)
+	f.know(7)
+	id := f.start()
+	f.github.installed[0].Suspended = true
+	if s := f.proceed(id); s.State != storage.ScanFailed || len(f.refreshes()) != 0 {
+		t.Errorf("ends as %+v", s)
+	}
+	if _, err := f.step.Start(t.Context(), "", "acme", "someone"); !errors.Is(err, storage.ErrNotFound) {
+		t.Errorf("started: %v", err)
+	}
+}
+
+// ask adds a request as a webhook does, and runs it.
+func (f *fixture) ask(installation int64) {
+	f.Helper()
+	req := event.Scan{Host: host, Owner: "acme", InstallationID: installation}
+	payload, err := json.Marshal(req)
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.tx(func(ctx context.Context, tx storage.Tx) error {
+		_, err := tx.AddMessages(ctx, []storage.Message{{
+			Topic: event.TopicScan, Key: event.ScanKey(req), Payload: payload, CreatedAt: f.now,
+			Cause: storage.Cause{Reason: storage.ReasonInstallation, Delivery: "d"},
+		}})
+		return err
+	})
+	if _, err := f.run(event.ScanKey(req)); err != nil {
+		f.Fatal(err)
+	}
+}
+
+func (f *fixture) scans() []storage.Scan {
+	f.Helper()
+	all, err := f.store.Scans(f.Context(), storage.ScanFilter{})
+	if err != nil {
+		f.Fatal(err)
+	}
+	return all
+}
+
+func TestTwoRequestsAreOneScan(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	f.show(3)
+	id := f.start()
+	same(t, "joined", id, f.start())
+	jobs, err := f.step.Jobs(t.Context())
+	if err != nil || len(jobs) != 1 {
+		t.Fatalf("%d jobs, %v", len(jobs), err)
+	}
+	if err := jobs[0].Run(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	same(t, "scans", 1, len(f.scans()))
+	same(t, "steps", 1, len(f.undone(event.TopicScan, event.ScanKey(event.Scan{Scan: id}))))
+}
+
+func TestAScanFollowsWhereTheInstallationChangedMeanwhile(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	f.show(9)
+	id := f.start()
+	if _, err := f.run(event.ScanKey(event.Scan{Scan: id})); err != nil {
+		t.Fatal(err)
+	}
+	f.now = f.now.Add(time.Second)
+	f.ask(7)
+	f.ask(7)
+	same(t, "scans", 1, len(f.scans()))
+	f.proceed(id)
+	f.refreshed(nil)
+	f.proceed(id)
+	account := event.ScanKey(event.Scan{Host: host, Owner: "acme"})
+	for len(f.undone(event.TopicScan, account)) > 0 {
+		f.now = f.now.Add(time.Second)
+		if _, err := f.run(account); err != nil {
+			t.Fatal(err)
+		}
+	}
+	all := f.scans()
+	same(t, "scans", 2, len(all))
+	same(t, "cause", storage.Cause{Reason: "installation", Delivery: "d"}, all[0].Cause)
+	f.proceed(all[0].ID)
+	cause := f.refreshes()[0].Cause
+	same(t, "cause of its refreshes", []string{"installation", "d", all[0].ID}, []string{cause.Reason, cause.Delivery, cause.Scan})
+}
+
+// paused is a scan that would remove more than may be.
+func paused(t *testing.T) (*fixture, string) {
+	t.Helper()
+	f := setup(t)
+	f.show(6)
+	f.know(7)
+	for id := range int64(6) {
+		f.declare(id+1, 3)
+	}
+	f.show(5)
+	id := f.start()
+	f.proceed(id)
+	f.refreshed(map[int64]int{6: 3})
+	if s := f.proceed(id); s.State != storage.ScanPaused || s.Removing != 3 || !strings.Contains(s.Error, "would remove 3 of the 18 entities of acme, from 1 repositories") {
+		t.Fatalf("ends as %+v", s)
+	}
+	if !strings.Contains(f.log.String(), `level=ERROR msg="scan paused"`) {
+		t.Errorf("the log says:\n%s", f.log.String())
+	}
+	return f, id
+}
+
+func TestWhatWouldRemoveMuchWaits(t *testing.T) {
+	t.Parallel()
+	f, id := paused(t)
+	same(t, "asked for", 0, len(f.refreshes()))
+	if err := f.step.Approve(t.Context(), id, "boss"); err != nil {
+		t.Fatal(err)
+	}
+	same(t, "released", []string{"6 gone released"}, normal(words(f.refreshes())))
+	same(t, "in whose name", "boss", f.refreshes()[0].Cause.Actor)
+	s := f.scan(id)
+	if s.State != storage.ScanDone || s.ApprovedBy != "boss" || s.Error != "" {
+		t.Errorf("ends as %+v", s)
+	}
+	for _, again := range []func(context.Context, string, string) error{f.step.Approve, f.step.Reject} {
+		if err := again(t.Context(), id, "boss"); !errors.Is(err, storage.ErrStale) {
+			t.Errorf("decided twice: %v", err)
+		}
+		if err := again(t.Context(), "none", "boss"); !errors.Is(err, storage.ErrNotFound) {
+			t.Errorf("decided about none: %v", err)
+		}
+	}
+}
+
+func normal(words []string) []string {
+	for i, w := range words {
+		parts := strings.Fields(w)
+		slices.Sort(parts[1:])
+		words[i] = strings.Join(parts, " ")
+	}
+	return words
+}
+
+func TestWhatIsRejectedStays(t *testing.T) {
+	t.Parallel()
+	f, id := paused(t)
+	if err := f.step.Reject(t.Context(), id, "boss"); err != nil {
+		t.Fatal(err)
+	}
+	holds, err := f.store.Holds(t.Context(), id)
+	s := f.scan(id)
+	if err != nil || len(holds) != 0 || len(f.refreshes()) != 0 || s.State != storage.ScanDone || !strings.Contains(s.Error, "rejected by boss") {
+		t.Errorf("%d holds, %d refreshes, %+v, %v", len(holds), len(f.refreshes()), s, err)
+	}
+}
+
+func TestANewScanSupersedesAPausedOne(t *testing.T) {
+	t.Parallel()
+	f, id := paused(t)
+	f.show(6)
+	f.now = f.now.Add(time.Minute)
+	if s := f.proceed(f.start()); s.State != storage.ScanDone {
+		t.Errorf("the new one ends as %+v", s)
+	}
+	holds, err := f.store.Holds(t.Context(), id)
+	if s := f.scan(id); s.State != storage.ScanSuperseded || err != nil || len(holds) != 0 {
+		t.Errorf("the old one is %+v with %d holds, %v", s, len(holds), err)
+	}
+}
+
+// A few entities go without asking, and so does a small share of many.
+func TestWhatRemovesLittleDoesNotWait(t *testing.T) {
+	t.Parallel()
+	for _, entities := range []int{2, 30} {
+		f := setup(t)
+		f.show(6)
+		f.know(7)
+		for id := range int64(6) {
+			f.declare(id+1, entities)
+		}
+		f.show(5)
+		id := f.start()
+		f.proceed(id)
+		f.refreshed(map[int64]int{6: min(entities, 10)})
+		s := f.proceed(id)
+		if s.State != storage.ScanDone || s.ApprovedBy != "" {
+			t.Errorf("%d: ends as %+v", entities, s)
+		}
+		same(t, "released", []string{"6 gone released"}, normal(words(f.refreshes())))
+		same(t, "as found by", id, f.refreshes()[0].Cause.Scan)
+	}
+}
+
+// A refresh that was given up is counted, and nobody waits for it.
+func TestParkedRefreshesFail(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	f.show(2)
+	id := f.start()
+	f.proceed(id)
+	f.tx(func(ctx context.Context, tx storage.Tx) error {
+		return tx.ParkMessages(ctx, []int64{f.refreshes()[0].ID}, f.now, "poison")
+	})
+	f.tx(func(ctx context.Context, tx storage.Tx) error {
+		return tx.FinishMessages(ctx, []int64{f.refreshes()[1].ID}, f.now)
+	})
+	for f.scan(id).State == storage.ScanRunning {
+		f.now = f.now.Add(time.Second)
+		if _, err := f.run(event.ScanKey(event.Scan{Scan: id})); err != nil {
+			t.Fatal(err)
+		}
+	}
+	same(t, "failed", 1, f.scan(id).Failed)
+}
+
+// While refreshes wait for a rate limit, a scan looks at them ever less often.
+func TestAScanWaitsPatiently(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	f.show(1)
+	id := f.start()
+	f.proceed(id)
+	looks := 0
+	for end := f.now.Add(time.Hour); f.now.Before(end); f.now = f.now.Add(100 * time.Millisecond) {
+		if ran, err := f.run(event.ScanKey(event.Scan{Scan: id})); err != nil {
+			t.Fatal(err)
+		} else if ran {
+			looks++
+		}
+	}
+	if looks < 100 || looks > 160 || f.scan(id).State != storage.ScanRunning {
+		t.Errorf("%d looks in an hour", looks)
+	}
+}
+
+func TestAccounts(t *testing.T) {
+	t.Parallel()
+	org := func(id, name string) discovery.Provider {
+		return discovery.Provider{ID: id, Host: host, Organization: name}
+	}
+	installed := func(id, app int64, account string) githubapp.Installation {
+		return githubapp.Installation{ID: id, AppID: app, Host: host, Account: account}
+	}
+	tests := []struct {
+		name      string
+		providers []discovery.Provider
+		token     bool
+		installed []githubapp.Installation
+		owner     string
+		want      []string
+		err       error
+	}{
+		{"all that the App is on", nil, false, []githubapp.Installation{installed(1, 1, "a"), installed(2, 1, "b")}, "", []string{"a 1", "b 2"}, nil},
+		{"one of them", nil, false, []githubapp.Installation{installed(1, 1, "a"), installed(2, 1, "b")}, "B", []string{"b 2"}, nil},
+		{"none of them", nil, false, []githubapp.Installation{installed(1, 1, "a")}, "c", nil, storage.ErrNotFound},
+		{"what is configured", []discovery.Provider{org("x", "B")}, false, []githubapp.Installation{installed(1, 1, "a"), installed(2, 1, "b")}, "", []string{"b 2"}, nil},
+		{"by App", []discovery.Provider{{ID: "x", Host: host, App: 2}}, false, []githubapp.Installation{installed(1, 1, "a"), installed(2, 2, "b")}, "", []string{"b 2"}, nil},
+		{"without an installation", []discovery.Provider{org("x", "a"), org("y", "c")}, false, []githubapp.Installation{installed(1, 1, "a")}, "", []string{"a 1", "c 0"}, nil},
+		{"with a token", []discovery.Provider{org("x", "a")}, true, nil, "", []string{"a 0"}, nil},
+		{"with a token and nothing else", nil, true, nil, "", nil, storage.ErrNotFound},
+		{"an installation that is no more", nil, false, nil, "", []string{"acme 7"}, nil},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			f := setup(t, tt.providers...)
+			f.github.token, f.github.installed = tt.token, tt.installed
+			if len(tt.want) == 1 && tt.want[0] == "acme 7" {
+				f.show(1)
+				f.know(7)
+			}
+			_, err := f.step.Start(t.Context(), "", tt.owner, "someone")
+			if !errors.Is(err, tt.err) {
+				t.Fatalf("error is %v, want %v", err, tt.err)
+			}
+			var got []string
+			for _, s := range f.scans() {
+				got = append(got, s.Owner+" "+string(rune('0'+s.InstallationID)))
+			}
+			slices.Sort(got)
+			same(t, "accounts", tt.want, got)
+		})
+	}
+}
+
+func TestSenselessMessagesAreParked(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	for _, payload := range []string{`x`, `{}`, `{"host":1}`} {
+		_, err := f.step.Plan(t.Context(), []storage.Message{{ID: 1, Payload: []byte(payload)}})
+		if fate, ok := fault.Of(err); !ok || !fate.Permanent {
+			t.Errorf("%s: %v", payload, err)
+		}
+	}
+}
