@@ -1,6 +1,11 @@
 package githubapp
 
-import "time"
+import (
+	"cmp"
+	"maps"
+	"slices"
+	"time"
+)
 
 // Budget is what one credential may spend at GitHub, as far as it was told.
 type Budget struct {
@@ -35,4 +40,104 @@ type Resource struct {
 }
 
 // Budgets tells of all credentials that were used, in a stable order.
-func (c *Clients) Budgets() []Budget { return nil }
+func (c *Clients) Budgets() []Budget {
+	var out []Budget
+	for _, name := range c.order {
+		h, err := c.host(name)
+		if err != nil {
+			continue
+		}
+		out = append(out, h.budgets()...)
+	}
+	return slices.DeleteFunc(out, func(b Budget) bool { return len(b.Resources) == 0 })
+}
+
+func (h *host) budgets() (out []Budget) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, a := range h.apps {
+		b := a.jwt.governor.budget()
+		b.Host, b.Credential, b.AppID = h.Host.Host, "app", a.ID
+		out = append(out, b)
+	}
+	for _, id := range slices.Sorted(maps.Keys(h.byID)) {
+		b := h.byID[id].governor.budget()
+		b.Host, b.Credential, b.InstallationID = h.Host.Host, "installation", id
+		b.Account = h.accounts[id]
+		b.AppID = h.apps[h.appOf[id]].ID
+		out = append(out, b)
+	}
+	if h.token != nil {
+		b := h.token.governor.budget()
+		b.Host, b.Credential = h.Host.Host, "token"
+		if h.Token == "" {
+			b.Credential = "anonymous"
+		}
+		out = append(out, b)
+	}
+	return out
+}
+
+func (g *governor) budget() Budget {
+	b := Budget{}
+	b.Running, b.Waiting = g.slots.counts()
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	now, l := g.now(), &g.ledger
+	b.Last24h, b.Total, b.Postponed = byPurpose(l.lastDay(now)), byPurpose(l.total), byPurpose(l.postponed)
+	if l.blocked.After(now) {
+		b.BlockedUntil = l.blocked
+	}
+	for name := range l.windows {
+		w := l.window(name, now)
+		r := Resource{Name: name, Spent: byPurpose(w.spent)}
+		if !w.reset.IsZero() {
+			r.Limit, r.Remaining, r.Reset = w.limit, w.remaining, w.reset
+			r.Reserve = kept(w.limit, rankScan, l.share)
+		}
+		b.Resources = append(b.Resources, r)
+	}
+	slices.SortFunc(b.Resources, func(a, b Resource) int { return cmp.Compare(a.Name, b.Name) })
+	return b
+}
+
+func byPurpose(n [purposes]int64) map[Purpose]int64 {
+	out := make(map[Purpose]int64, purposes)
+	for i, p := range Purposes() {
+		out[p] = n[i]
+	}
+	return out
+}
+
+// Ends estimates when a scan ends that needs some more requests and makes perHour
+// of them when nothing stops it. The budget stops it: below half it is spread
+// over the hour, and at the reserve it waits for the next.
+func (r Resource) Ends(now time.Time, requests int, perHour float64) time.Time {
+	if perHour <= 0 || requests <= 0 {
+		return now
+	}
+	took := func(n int) time.Duration { return time.Duration(float64(n) / perHour * float64(time.Hour)) }
+	if r.Limit == 0 || !r.Reset.After(now) {
+		return now.Add(took(requests))
+	}
+	half, reset := r.Remaining-(r.Limit+1)/2, r.Reset
+	for {
+		half = max(0, half)
+		if requests <= half {
+			return now.Add(took(requests))
+		}
+		// What is over half goes at its own speed, the rest evenly until the reset.
+		spread := max(0, min(r.Remaining, (r.Limit+1)/2)-r.Reserve)
+		slow := now.Add(took(half))
+		if left := requests - half; left <= spread && slow.Before(reset) {
+			evenly := time.Duration(float64(reset.Sub(slow)) * float64(left) / float64(spread))
+			return slow.Add(max(evenly, took(left)))
+		}
+		if half+spread == 0 && r.Remaining == r.Limit {
+			return reset // nothing is ever left: no answer is better than a loop
+		}
+		requests -= half + spread
+		now, reset, r.Remaining = reset, reset.Add(time.Hour), r.Limit
+		half = r.Limit / 2
+	}
+}

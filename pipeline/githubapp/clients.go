@@ -191,4 +191,3 @@ func (h *host) signAs(a App, tr http.RoundTripper) (*ghinstallation.AppsTranspor
 	apps.BaseURL = strings.TrimSuffix(h.rest.String(), "/")
 	return apps, nil
 }
-

@@ -96,5 +96,9 @@ func (h Host) validate() error {
 // ErrNotFound means GitHub answers 404: the thing is gone, or not for us to see.
 var ErrNotFound = errors.New("GitHub answers 404")
 
+// ErrForbidden means that the credentials are right and a permission is missing:
+// somebody must grant it, and asking again does not help.
+var ErrForbidden = errors.New("GitHub forbids it")
+
 // ErrNoBranch means that a repository has commits but its default branch is not there.
 var ErrNoBranch = errors.New("the default branch does not exist")

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 	"strings"
 
 	"github.com/callboard/callboard/pipeline/fault"
@@ -88,9 +89,10 @@ func (h *host) installation(ctx context.Context, p place) (int64, error) {
 
 // find asks each App whether it is installed there.
 func (h *host) find(ctx context.Context, p place) (int64, error) {
-	paths := []string{"repos/" + p.owner + "/" + p.repo + "/installation"}
+	owner := url.PathEscape(p.owner)
+	paths := []string{"repos/" + owner + "/" + url.PathEscape(p.repo) + "/installation"}
 	if p.repo == "" {
-		paths = []string{"orgs/" + p.owner + "/installation", "users/" + p.owner + "/installation"}
+		paths = []string{"orgs/" + owner + "/installation", "users/" + owner + "/installation"}
 	}
 	for i, a := range h.apps {
 		for _, path := range paths {

@@ -3,9 +3,12 @@ package githubapp
 import (
 	"context"
 	"errors"
+	"fmt"
+	"strings"
 	"time"
 
 	"github.com/callboard/callboard/pipeline/event"
+	"github.com/callboard/callboard/pipeline/fault"
 )
 
 // ErrTooHeavy means that GitHub could not make the page in its time: ask for
@@ -59,10 +62,61 @@ type Listed struct {
 	HeadUnknown bool
 }
 
+// The three ways to list, which a cursor begins with.
+const (
+	byGraphQL = "g:" // then GraphQL's own cursor
+	bySelect  = "s:" // REST lists, GraphQL shows heads and blobs; then how many came before
+	byREST    = "r:" // facts only; then how many came before
+)
+
+// errBroken is an answer that contradicts itself: nothing may be concluded from
+// it, and it lasts as long as GitHub has its trouble.
+var errBroken = fault.Unavailable(errors.New("GitHub's list is broken"))
+
 // Repositories reads one page of an account's repositories. A page that GitHub
 // could not make whole is an error, or says what is missing in Unreadable: only
 // then may absence be believed.
+//
+// Where GraphQL cannot even show one repository in its time, or is away, REST
+// lists them from the beginning, facts only: who counts has seen some already.
 func (c *Clients) Repositories(ctx context.Context, a Account, q PageQuery) (Page, error) {
-	_, _, _ = ctx, a, q
-	return Page{}, errors.New("listing repositories is not built yet")
+	q.Size = min(max(q.Size, 1), 100)
+	q.Path = strings.TrimPrefix(q.Path, "/")
+	var page Page
+	err := c.with(ctx, place{host: a.Host, owner: a.Login, installation: a.InstallationID}, func(cl *client) (err error) {
+		page, err = cl.repositories(ctx, a, q)
+		return err
+	})
+	if err != nil {
+		return Page{}, fmt.Errorf("list the repositories of %s: %w", a.Login, err)
+	}
+	return page, nil
+}
+
+func (c *client) repositories(ctx context.Context, a Account, q PageQuery) (page Page, err error) {
+	way, at := byGraphQL, ""
+	switch {
+	case q.Cursor != "" && len(q.Cursor) < 2:
+		return Page{}, fmt.Errorf("%q is no cursor", q.Cursor)
+	case q.Cursor != "":
+		way, at = q.Cursor[:2], q.Cursor[2:]
+	case a.Selected && !c.plain:
+		// GraphQL shows public repositories too that were not selected.
+		way = bySelect
+	}
+	switch way {
+	case byGraphQL:
+		page, err = c.listGraphQL(ctx, a, q, at)
+	case bySelect:
+		page, err = c.listSelected(ctx, a, q, at)
+	case byREST:
+		return c.listREST(ctx, a, at)
+	default:
+		return Page{}, fmt.Errorf("%q is no cursor", q.Cursor)
+	}
+	if q.Size == 1 && errors.Is(err, ErrTooHeavy) || errors.Is(err, errNoGraphQL) {
+		page, err = c.listREST(ctx, a, "")
+		page.Requests++
+	}
+	return page, err
 }
