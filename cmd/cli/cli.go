@@ -32,13 +32,16 @@ on an API that is compatible with Backstage's.
   callboard diff                             what would this working tree change
   callboard get components                   what the catalog has
   callboard describe component:default/cart  where an entity comes from, and what happened to it
-  callboard deliveries list                  what GitHub sent, and what became of it`,
+  callboard deliveries list                  what GitHub sent, and what became of it
+  callboard github create-app --help         connect with GitHub
+  callboard doctor                           whether everything is in order, and what to do if not`,
 		SilenceUsage: true, SilenceErrors: true,
 	}
 	root.SetOut(stdout)
 	root.SetErr(stderr)
 	root.SetArgs(args)
-	root.AddCommand(serveCommand(), lintCommand(), getCommand(), describeCommand(), diffCommand(), refreshCommand(), deliveriesCommand(), versionCommand())
+	root.AddCommand(serveCommand(), lintCommand(), getCommand(), describeCommand(), diffCommand(), refreshCommand(), deliveriesCommand(),
+		doctorCommand(), githubCommand(), versionCommand())
 	return exitCode(stderr, root.ExecuteContext(ctx))
 }
 

@@ -91,7 +91,7 @@ func TestOneDoor(t *testing.T) {
 		module + "storage/sqlite":            {"cmd/app", "test/"},
 		module + "storage/postgres":          {"cmd/app", "test/"},
 		module + "pipeline/bus":              {"cmd/app", "pipeline/refresh", "pipeline/inbox", "pipeline/people", "pipeline/scan", "test/"},
-		module + "cmd/config":                {"cmd/app", "cmd/cli", "test/"},
+		module + "cmd/config":                {"cmd/app", "cmd/cli", "cmd/doctor", "test/"},
 	}
 	for _, p := range packages(t) {
 		for _, imp := range p.Imports {
