@@ -6,6 +6,7 @@
 package handlers
 
 import (
+	"context"
 	"log/slog"
 	"net/http"
 	"path"
@@ -31,6 +32,7 @@ type Deps struct {
 	View     *view.View
 	Replayer callboard.Replayer
 	Remover  catalog.Remover
+	Scanner  callboard.Scanner
 	// Closing is closed when the process begins to stop: streams and waits end then.
 	Closing <-chan struct{}
 	// Webhook takes GitHub's deliveries; it checks them and bounds them itself.
@@ -45,6 +47,8 @@ type Deps struct {
 	Settings func(host, owner string) callboard.Settings
 	// Excluded is why a repository is not searched for catalog files; nil for none.
 	Excluded func(storage.Repository) string
+	// Budgets tells of GitHub's budgets; nil where there is no GitHub.
+	Budgets func(context.Context) (callboard.Budgets, error)
 	// Access says who may call the APIs; its zero value lets nobody in.
 	Access access.Config
 }
@@ -102,7 +106,7 @@ func routes(d Deps) []route {
 	cat := catalog.New(d.View, d.Store, d.Closing)
 	loc := catalog.NewLocations(cat, d.Locations)
 	own := callboard.New(d.Store, d.View, callboard.Config{
-		Replayer: d.Replayer, Version: d.Version, Settings: d.Settings, Excluded: d.Excluded, Now: time.Now, Closing: d.Closing,
+		Replayer: d.Replayer, Scanner: d.Scanner, Version: d.Version, Settings: d.Settings, Excluded: d.Excluded, Budgets: d.Budgets, Now: time.Now, Closing: d.Closing,
 	})
 	removal := catalog.NewRemoval(cat, d.Remover)
 	op := ops.New(d.Store, d.View, d.Metrics, d.Version, d.Log)
@@ -153,6 +157,12 @@ func routes(d Deps) []route {
 		{"GET", "/api/callboard/diagnostics", read, o(own.Diagnostics)},
 		{"GET", "/api/callboard/conflicts", read, o(own.Conflicts)},
 		{"GET", "/api/callboard/freshness", read, o(own.Freshness)},
+		{"GET", "/api/callboard/budget", read, o(own.Budget)},
+		{"GET", "/api/callboard/scans", read, o(own.Scans)},
+		{"POST", "/api/callboard/scans", change, o(own.StartScans)},
+		{"GET", "/api/callboard/scans/{id}", read, o(own.Scan)},
+		{"POST", "/api/callboard/scans/{id}/approve", change, o(own.ApproveScan)},
+		{"POST", "/api/callboard/scans/{id}/reject", change, o(own.RejectScan)},
 
 		// GitHub (contract catalog 5.6); the second path is the short one. All
 		// methods, because the webhook handler has words for the wrong ones.

@@ -79,10 +79,11 @@ func (a *App) setup(ctx context.Context, opts Options) error {
 	metrics := prometheus.NewRegistry()
 	metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 
-	github, err := githubapp.New(hosts(cfg.GitHub), cfg.GitHubTimeout)
+	github, err := githubapp.New(hosts(cfg.GitHub), cfg.GitHubTimeout, githubapp.WithLimits(githubapp.Limits{Reserve: cfg.BudgetReserve}))
 	if err != nil {
 		return err
 	}
+	metrics.MustRegister(githubapp.NewCollector(github))
 	transport, err := transportFor(cfg.Bus)
 	if err != nil {
 		return err
@@ -138,6 +139,7 @@ func (a *App) setup(ctx context.Context, opts Options) error {
 		Handler: handlers.New(handlers.Deps{
 			Store: a.store, View: a.view, Replayer: a.inbox, Remover: step, Closing: closing, Webhook: hook, Metrics: metrics,
 			Log: a.log, Version: opts.Version, Access: accessConfig(cfg.Auth), Settings: settings(refreshing), Excluded: step.Excluded,
+			Budgets: a.budgets(github),
 			Locations: catalog.LocationConfig{
 				Hosts: github.Hosts(), Conflict: location.OnConflict(cfg.Catalog.LocationConflict),
 				Readonly: cfg.Catalog.Readonly, Inspector: step,

@@ -27,11 +27,15 @@ type Replayer interface {
 // Config is what the API tells of and works with.
 type Config struct {
 	Replayer Replayer
-	Version  string
+	// Scanner is nil where nothing is scanned.
+	Scanner Scanner
+	Version string
 	// Settings tells how the repositories of an owner are read.
 	Settings func(host, owner string) Settings
 	// Excluded is why a repository is not searched for catalog files, "" for one that is.
 	Excluded func(storage.Repository) string
+	// Budgets tells of GitHub's budgets; nil where there is no GitHub.
+	Budgets func(context.Context) (Budgets, error)
 	// Now is the clock, time.Now in the program.
 	Now func() time.Time
 	// Closing ends the streams when it is closed; nil never does.
@@ -43,9 +47,11 @@ type API struct {
 	store    storage.Store
 	view     *view.View
 	replayer Replayer
+	scanner  Scanner
 	version  string
 	settings func(host, owner string) Settings
 	excluded func(storage.Repository) string
+	budgets  func(context.Context) (Budgets, error)
 	now      func() time.Time
 
 	streaming streaming
@@ -57,8 +63,8 @@ func New(store storage.Store, v *view.View, cfg Config) *API {
 		cfg.Excluded = func(storage.Repository) string { return "" }
 	}
 	return &API{
-		excluded: cfg.Excluded,
-		store:    store, view: v, replayer: cfg.Replayer, version: cfg.Version, settings: cfg.Settings, now: cfg.Now,
+		excluded: cfg.Excluded, budgets: cfg.Budgets,
+		store: store, view: v, replayer: cfg.Replayer, scanner: cfg.Scanner, version: cfg.Version, settings: cfg.Settings, now: cfg.Now,
 		streaming: newStreaming(cfg.Closing),
 	}
 }
