@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/callboard/callboard/cmd/config"
+	"github.com/callboard/callboard/cmd/doctor"
 	"github.com/callboard/callboard/pipeline/bus"
 	"github.com/callboard/callboard/pipeline/githubapp"
 	"github.com/callboard/callboard/storage/migrate"
@@ -22,8 +23,9 @@ func LookDatabase(ctx context.Context, cfg config.Database) (migrate.Status, err
 }
 
 // LookRedis says how the configured Redis is.
-func LookRedis(ctx context.Context, cfg config.Bus) (bus.RedisStatus, error) {
-	return bus.LookRedis(ctx, bus.RedisConfig{URL: cfg.RedisURL.Reveal()})
+func LookRedis(ctx context.Context, cfg config.Bus) (doctor.Redis, error) {
+	s, err := bus.LookRedis(ctx, bus.RedisConfig{URL: cfg.RedisURL.Reveal()})
+	return doctor.Redis(s), err
 }
 
 // GitHub makes the clients of the configured hosts. It asks nobody yet.

@@ -375,6 +375,9 @@ func (s *Step) settings(r storage.Repository) string {
 	return hex.EncodeToString(sum[:8])
 }
 
+// Current says that a repository was read under the settings of now.
+func (s *Step) Current(r storage.Repository) bool { return r.SettingsHash == s.settings(r) }
+
 // Outdated asks for a look at the repositories that were read under other
 // settings: other rules, another pattern. Without it they would stay as they
 // are until their next push.
@@ -385,7 +388,7 @@ func (s *Step) Outdated(ctx context.Context, cause storage.Cause) ([]storage.Mes
 	}
 	var msgs []storage.Message
 	for _, r := range repos {
-		if r.ID < 0 || r.State != storage.RepositoryActive || r.AppliedSHA == "" || r.SettingsHash == s.settings(r) {
+		if r.ID < 0 || r.State != storage.RepositoryActive || r.AppliedSHA == "" || s.Current(r) {
 			continue
 		}
 		req := event.RefreshOf(r)

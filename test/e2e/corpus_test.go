@@ -8,8 +8,9 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/callboard/callboard/cmd/config"
+	"github.com/callboard/callboard/pipeline/discovery"
 	"github.com/callboard/callboard/pipeline/match"
+	"github.com/callboard/callboard/pipeline/schedule"
 	"github.com/callboard/callboard/test/githubsim"
 	"github.com/callboard/callboard/test/harness"
 )
@@ -81,8 +82,9 @@ func mount(t *testing.T, w *harness.World, repo, dir, golden string, want map[st
 	if _, err := w.GitHub.CreateRepo(owner, name, githubsim.RepoOptions{}, files); err != nil {
 		t.Fatal(err)
 	}
-	w.Config.Providers = append(w.Config.Providers, config.Provider{
-		Host: strings.TrimPrefix(w.GitHub.URL(), "http://"), Organization: owner, CatalogPath: "/**/*",
+	w.Config.Providers = append(w.Config.Providers, discovery.Provider{
+		Host: strings.TrimPrefix(w.GitHub.URL(), "http://"), Organization: owner, CatalogPath: "**/*",
+		Filter: discovery.Filter{AllowForks: true, AllowArchived: true}, Schedule: schedule.Schedule{Manual: true},
 	})
 }
 

@@ -18,6 +18,7 @@ import (
 	"github.com/callboard/callboard/cmd/app"
 	"github.com/callboard/callboard/cmd/config"
 	"github.com/callboard/callboard/pipeline/rule"
+	"github.com/callboard/callboard/pipeline/schedule"
 	"github.com/callboard/callboard/test/githubsim"
 	"github.com/callboard/callboard/test/services"
 )
@@ -69,6 +70,9 @@ func New(t testing.TB, setup Setup, opts ...githubsim.Option) *World {
 		Auth:           config.Auth{Open: true},
 		Undirected:     config.DefaultDiscovery(), Scan: config.DefaultScan(), BudgetReserve: 0.2,
 	}
+	// Nothing happens by the clock unless a test asks for it.
+	w.Config.Undirected.Schedule = schedule.Schedule{Manual: true}
+	w.Config.Scan.Recovery = schedule.Schedule{Manual: true}
 	if setup.Postgres {
 		w.Config.Database = config.Database{Client: "pg", DSN: config.Secret(services.Postgres(t))}
 	}
