@@ -109,35 +109,3 @@ func byPurpose(n [purposes]int64) map[Purpose]int64 {
 	return out
 }
 
-// Ends estimates when a scan ends that needs some more requests and makes perHour
-// of them when nothing stops it. The budget stops it: below half it is spread
-// over the hour, and at the reserve it waits for the next.
-func (r Resource) Ends(now time.Time, requests int, perHour float64) time.Time {
-	if perHour <= 0 || requests <= 0 {
-		return now
-	}
-	took := func(n int) time.Duration { return time.Duration(float64(n) / perHour * float64(time.Hour)) }
-	if r.Limit == 0 || !r.Reset.After(now) {
-		return now.Add(took(requests))
-	}
-	half, reset := r.Remaining-(r.Limit+1)/2, r.Reset
-	for {
-		half = max(0, half)
-		if requests <= half {
-			return now.Add(took(requests))
-		}
-		// What is over half goes at its own speed, the rest evenly until the reset.
-		spread := max(0, min(r.Remaining, (r.Limit+1)/2)-r.Reserve)
-		slow := now.Add(took(half))
-		if left := requests - half; left <= spread && slow.Before(reset) {
-			evenly := time.Duration(float64(reset.Sub(slow)) * float64(left) / float64(spread))
-			return slow.Add(max(evenly, took(left)))
-		}
-		if half+spread == 0 && r.Remaining == r.Limit {
-			return reset // nothing is ever left: no answer is better than a loop
-		}
-		requests -= half + spread
-		now, reset, r.Remaining = reset, reset.Add(time.Hour), r.Limit
-		half = r.Limit / 2
-	}
-}
