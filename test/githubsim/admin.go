@@ -10,6 +10,7 @@ import (
 
 // adminHelp is what GET /_sim answers, and what the program prints.
 const adminHelp = `The simulator's admin API. No authentication; JSON in and out.
+GET /_sim/ui is a page for it with buttons.
 
   GET    /_sim/requests                       requests by route, 304s and failures apart
   DELETE /_sim/requests                       count from zero
@@ -19,18 +20,26 @@ const adminHelp = `The simulator's admin API. No authentication; JSON in and out
   DELETE /_sim/faults[/{id}]                  remove all or one
   PUT    /_sim/latency                        {"milliseconds":50}
   PUT    /_sim/rate-limit                     {"perHour":100}
+  PUT    /_sim/secondary-limits               {"concurrent":100,"restPoints":900,"graphQLPoints":2000}; 0 is off
+  PUT    /_sim/listing-faults                 {"half":true} or {"hide":["acme/a"]}; also: reads, empty, maxPage, tooHeavy
   GET    /_sim/deliveries                     the delivery log, oldest first
   POST   /_sim/deliveries/{id}/redeliver      once more, same GUID
   POST   /_sim/deliveries/pause, …/resume     hold back and let go
   POST   /_sim/deliveries/wait                answer when all are sent
+  POST   /_sim/deliveries/age                 {"hours":70}: as if they had been sent so much earlier
   PUT    /_sim/delivery-faults                {"Drop":0.1,"Double":0.1,"Lose":0,"Delay":0,"Reorder":3}
   GET    /_sim/repos                          all repositories
   POST   /_sim/repos                          {"owner":"acme","name":"new","files":{"catalog-info.yaml":"…"}}
   PATCH  /_sim/repos/{owner}/{repo}           {"name":…,"archived":…,"private":…,"default_branch":…}
   DELETE /_sim/repos/{owner}/{repo}
+  PUT    /_sim/repos/{owner}/{repo}/topics    {"names":["go"]}
   POST   /_sim/repos/{owner}/{repo}/transfer  {"new_owner":"other"}
   POST   /_sim/repos/{owner}/{repo}/commit    {"branch":"main","message":"…","files":{"path":"text","gone":null}}
   POST   /_sim/repos/{owner}/{repo}/force     {"branch":"main","sha":"…"}
+  GET    /_sim/installations
+  POST   /_sim/installations                  {"app":"callboard","account":"acme","repositories":["a"]}; none means all
+  DELETE /_sim/installations/{id}             uninstall
+  PUT    /_sim/installations/{id}/suspended   DELETE lets it go on
   PUT    /_sim/orgs/{org}/members/{login}     DELETE removes
   POST   /_sim/orgs/{org}/teams               {"name":"…","description":"…","parent":"slug"}
   PATCH  /_sim/orgs/{org}/teams/{team}        the same; DELETE removes
@@ -60,6 +69,9 @@ func (s *Server) adminRoutes() *http.ServeMux {
 	s.adminTraffic(handle)
 	s.adminRepos(handle)
 	s.adminPeople(handle)
+	s.adminApps(handle)
+	mux.HandleFunc("GET /ui", s.uiPage)
+	mux.HandleFunc("POST /ui", s.uiPost)
 	return mux
 }
 

@@ -28,7 +28,8 @@ const (
 func (s *Server) handler() http.Handler {
 	rest := http.StripPrefix("/api/v3", s.restRoutes())
 	graphql := s.observed(routeGraphQL, s.serveGraphQL)
-	admin := http.StripPrefix("/_sim", s.adminRoutes())
+	// A page of somebody else must not press the buttons.
+	admin := http.NewCrossOriginProtection().Handler(http.StripPrefix("/_sim", s.adminRoutes()))
 	web := s.webRoutes()
 	codeload := http.NewServeMux() // apart: its pattern and those of web overlap
 	codeload.HandleFunc("GET /_codeload/{owner}/{repo}/legacy.tar.gz/{sha}", s.observed("WEB codeload", s.serveTarball))
@@ -267,7 +268,7 @@ func (s *Server) serveRepoPage(w http.ResponseWriter, req *http.Request) {
 
 func (s *Server) serveHome(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-	_, _ = fmt.Fprintf(w, "A simulated GitHub. REST: %s  GraphQL: %s  admin: %s/_sim\n\n", s.APIURL(), s.GraphQLURL(), s.base)
+	_, _ = fmt.Fprintf(w, "A simulated GitHub. REST: %s  GraphQL: %s  admin: %s/_sim/ui\n\n", s.APIURL(), s.GraphQLURL(), s.base)
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	for _, r := range s.order {

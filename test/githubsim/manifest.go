@@ -248,15 +248,8 @@ func (s *Server) installPage(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	s.mu.RLock()
-	var accounts []string
-	for _, acct := range s.accounts {
-		if acct.Type == typeOrg {
-			accounts = append(accounts, acct.Login)
-		}
-	}
-	owner := a.owner.Login
+	accounts, owner := s.orgLogins(), a.owner.Login
 	s.mu.RUnlock()
-	slices.Sort(accounts)
 	page(w, http.StatusOK, "Install "+a.name, form("/apps/"+a.slug+"/installations/new", "Install",
 		choice("account", "On", owner, accounts...), field("repositories", "only on these repositories (none: all)", "")))
 }
