@@ -137,7 +137,7 @@ func (a *App) setup(ctx context.Context, opts Options) error {
 	closing := make(chan struct{})
 	a.server = &http.Server{
 		Handler: handlers.New(handlers.Deps{
-			Store: a.store, View: a.view, Replayer: a.inbox, Remover: step, Closing: closing, Webhook: hook, Metrics: metrics,
+			Store: a.store, View: a.view, Replayer: a.inbox, Remover: step, Scanner: scans, Closing: closing, Webhook: hook, Metrics: metrics,
 			Log: a.log, Version: opts.Version, Access: accessConfig(cfg.Auth), Settings: settings(refreshing), Excluded: step.Excluded,
 			Budgets: a.budgets(github),
 			Locations: catalog.LocationConfig{

@@ -272,7 +272,7 @@ func (f *fixture) refreshes() []asked {
 func words(all []asked) (out []string) {
 	for _, a := range all {
 		w := strconv.FormatInt(a.RepositoryID, 10)
-		for word, on := range map[string]bool{" seen": a.Refresh.Seen != nil, " look": a.Look, " gone": a.Gone != "", " released": a.Released} {
+		for word, on := range map[string]bool{" seen": a.Seen != nil, " look": a.Look, " gone": a.Gone != "", " released": a.Released} {
 			if on {
 				w += word
 			}

@@ -34,7 +34,7 @@ func TestAScanAsksForWhatIsNew(t *testing.T) {
 	s := f.proceed(id)
 	same(t, "asked for", []string{"1 seen", "2 seen", "3 seen", "4 seen", "5 seen", "6 seen", "7 seen", "8 seen", "10 seen"}, words(f.refreshes()))
 	first := f.refreshes()[0]
-	same(t, "facts", &f.github.listed[0].Seen, first.Refresh.Seen)
+	same(t, "facts", &f.github.listed[0].Seen, first.Seen)
 	same(t, "cause", storage.Cause{Reason: "scan", Actor: "someone", Repository: "acme/r1", Scan: id}, first.Cause)
 	if !first.Discovered || first.InstallationID != 7 || first.Head != "head1" {
 		t.Errorf("asks for %+v", first.Refresh)

@@ -28,6 +28,14 @@ type Status struct {
 	Parked  int `json:"parked"`
 	// OldestMessage is when the first of the backlog was added.
 	OldestMessage time.Time `json:"oldestMessage,omitzero"`
+	// Scans counts those that run and those that wait for approval.
+	Scans ScanCounts `json:"scans"`
+}
+
+// ScanCounts counts scans by state.
+type ScanCounts struct {
+	Running int `json:"running"`
+	Paused  int `json:"paused"`
 }
 
 // Status is GET status.
@@ -64,6 +72,13 @@ func (a *API) Status(w http.ResponseWriter, r *http.Request) error {
 		if repo.State == storage.RepositoryActive {
 			out.Repositories++
 		}
+	}
+	for state, n := range map[storage.ScanState]*int{storage.ScanRunning: &out.Scans.Running, storage.ScanPaused: &out.Scans.Paused} {
+		list, err := a.store.Scans(r.Context(), storage.ScanFilter{State: state, Limit: limitMax})
+		if err != nil {
+			return err
+		}
+		*n = len(list)
 	}
 	a.view.Read(func(s *view.Snapshot) {
 		out.Revision, out.Entities = s.Revision(), s.Len()
