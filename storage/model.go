@@ -29,6 +29,8 @@ const (
 	ReasonLocation     = "location"
 	ReasonScan         = "scan"
 	ReasonManual       = "manual"
+	ReasonDelete       = "delete" // somebody deleted an entity by its uid
+	ReasonUndo         = "undo"   // somebody brought it back
 	ReasonReplay       = "replay"
 	ReasonSettings     = "settings"
 	ReasonPeople       = "people"

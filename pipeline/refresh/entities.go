@@ -30,12 +30,14 @@ type contest struct {
 	candidates map[string][]candidate    // ref → claims
 	since      map[string]time.Time      // ref → when this repository first claimed it
 	lost       []storage.Claim           // of this repository, served by somebody else
+	fresh      map[string]bool           // paths of which the tree says something else than before
+	graves     map[string]storage.Tombstone
 }
 
 func (s *Step) contest(p Plan) *contest {
 	return &contest{
 		plan: p, now: s.cfg.Now(), touched: map[string]bool{}, told: map[string]bool{}, living: map[string]storage.Entity{},
-		candidates: map[string][]candidate{}, since: map[string]time.Time{},
+		candidates: map[string][]candidate{}, since: map[string]time.Time{}, fresh: map[string]bool{},
 	}
 }
 
@@ -44,6 +46,9 @@ func (s *Step) contest(p Plan) *contest {
 func (s *Step) applyEntities(ctx context.Context, tx storage.Tx, p Plan) ([]storage.Change, error) {
 	c := s.contest(p)
 	if err := c.load(ctx, tx); err != nil {
+		return nil, err
+	}
+	if err := c.loadGraves(ctx, tx, s.cfg.Undo); err != nil {
 		return nil, err
 	}
 	for _, l := range c.lost {
@@ -98,12 +103,13 @@ func (s *Step) askHeirs(ctx context.Context, tx storage.Tx, promoted []storage.C
 func (c *contest) load(ctx context.Context, tx storage.Tx) error {
 	for _, r := range c.plan.changed {
 		c.touched[r.Path] = true
+		c.fresh[r.Path] = c.plan.lost == "" && r.BlobSHA != c.plan.files[r.Path].BlobSHA
 	}
 	for _, r := range c.plan.told {
 		c.told[r.Path] = true
 	}
 	for _, path := range c.plan.removed {
-		c.touched[path] = true
+		c.touched[path], c.fresh[path] = true, true
 	}
 	refs := map[string]bool{}
 	if c.plan.repo.Version != 0 { // a new one owns nothing
@@ -188,8 +194,15 @@ func (c *contest) loadRefs(ctx context.Context, tx storage.Tx, refs []string) er
 
 // ours says that a claim comes from a file whose declarations are replaced.
 func (c *contest) ours(l storage.Claim) bool {
-	return l.RepositoryID == c.plan.repo.ID && (c.touched[l.Path] || l.Document < 0 && c.told[l.Path]) ||
-		slices.Contains(c.plan.provisional, l.RepositoryID)
+	switch {
+	case slices.Contains(c.plan.provisional, l.RepositoryID):
+		return true
+	case l.RepositoryID != c.plan.repo.ID:
+		return false
+	case isOrphan(l):
+		return c.refuted(l)
+	}
+	return c.touched[l.Path] || l.Document < 0 && c.told[l.Path]
 }
 
 // declare adds what a changed file declares now, and the last good version of
@@ -208,8 +221,9 @@ func (c *contest) declare(r fileResult) {
 		}, errors: r.shown[d.Ref]})
 	}
 	keep := func(l storage.Claim, errs []entity.StatusItem) {
-		if l.RepositoryID != r.RepositoryID || l.Path != r.Path || declared[l.Ref] || l.Document < 0 {
-			return // a generated Location has no version that was better
+		if l.RepositoryID != r.RepositoryID || l.Path != r.Path || declared[l.Ref] || !c.ours(l) ||
+			l.Document < 0 && !isOrphan(l) { // a generated Location has no version that was better
+			return
 		}
 		if !r.kept {
 			var refused bool

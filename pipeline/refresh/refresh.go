@@ -60,7 +60,9 @@ type Config struct {
 	// MaxDepth how deep Locations may nest (10).
 	MaxFiles int
 	MaxDepth int
-	Now      func() time.Time
+	// Undo is how long what went can come back as it was (7 days).
+	Undo time.Duration
+	Now  func() time.Time
 }
 
 // Step is the work behind event.TopicRefresh.
@@ -86,6 +88,9 @@ func New(cfg Config, store storage.Store, github GitHub, log *slog.Logger) *Step
 	}
 	if cfg.MaxDepth == 0 {
 		cfg.MaxDepth = 10
+	}
+	if cfg.Undo == 0 {
+		cfg.Undo = 7 * 24 * time.Hour
 	}
 	if cfg.Now == nil {
 		cfg.Now = time.Now

@@ -32,6 +32,7 @@ func (s *Step) Remove(ctx context.Context, ref, uid, actor string) error {
 		if err != nil {
 			return err
 		}
+		cause.Reason = storage.ReasonDelete
 		return s.replace(ctx, tx, living[0], cause)
 	})
 }

@@ -101,7 +101,7 @@ func TestRemove(t *testing.T) {
 	var what []storage.ChangeKind
 	for _, c := range history[:2] {
 		what = append(what, c.What)
-		if c.Cause.Actor != "ann" || c.Cause.Reason != storage.ReasonManual {
+		if c.Cause.Actor != "ann" || c.Cause.Reason != storage.ReasonDelete {
 			t.Errorf("cause %+v", c.Cause)
 		}
 	}

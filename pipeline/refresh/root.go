@@ -13,11 +13,12 @@ import (
 	"github.com/callboard/callboard/storage/entity"
 )
 
-// Document indexes of the generated Locations of a root file. The optional one
-// is that of discovery.
+// Document indexes of what no document declares: the generated Locations of a root
+// file, of which the optional one is that of discovery, and orphans.
 const (
 	rootDocument     = -1
 	optionalDocument = -2
+	orphanDocument   = -3 // of what was brought back by hand
 )
 
 // root notes that a location names a file. Each location that does has a

@@ -21,16 +21,20 @@ import (
 // was given, whoever else has it. Else the repository that claimed first serves; within one
 // repository what the operator and it declare before what others name, a good
 // version before a stale one, then the path decides, so that the result depends
-// on tree and locations alone.
+// on tree and locations alone. What was brought back by hand gives way to all that
+// is declared.
 func (c *contest) older(a, b candidate) int {
-	registered := func(l candidate) int {
-		if l.Document == rootDocument {
+	rank := func(l candidate) int {
+		switch {
+		case l.Document == rootDocument:
 			return 0
+		case isOrphan(l.Claim):
+			return 2
 		}
 		return 1
 	}
 	return cmp.Or(
-		cmp.Compare(registered(a), registered(b)),
+		cmp.Compare(rank(a), rank(b)),
 		a.Since.Compare(b.Since),
 		cmp.Compare(a.RepositoryID, b.RepositoryID),
 		cmp.Compare(c.asked(a), c.asked(b)),
@@ -54,13 +58,15 @@ type writes struct {
 	bury     []string
 	claims   []storage.Claim
 	promoted []storage.Claim
+	dropped  []storage.Claim     // orphans that are declared again
+	revived  []storage.Tombstone // of what is served again
 	changes  []storage.Change
 }
 
 func (c *contest) settle() *writes {
 	w := &writes{}
 	for _, ref := range slices.Sorted(maps.Keys(c.candidates)) {
-		all := c.candidates[ref]
+		all := w.withoutOrphans(c.candidates[ref])
 		slices.SortFunc(all, c.older)
 		before, lived := c.living[ref]
 		if len(all) == 0 {
@@ -80,14 +86,14 @@ func (c *contest) settle() *writes {
 				w.claims = append(w.claims, l.Claim)
 			}
 		}
-		w.serve(all[0], before, lived, c.now)
+		w.serve(all[0], before, lived, c)
 	}
 	return w
 }
 
 // serve writes the winner, unless it is what is served already.
-func (w *writes) serve(win candidate, before storage.Entity, lived bool, now time.Time) {
-	e := storage.Entity{Claim: win.Claim, Errors: win.errors, Hash: hash(win), FirstSeen: now, LastChanged: now}
+func (w *writes) serve(win candidate, before storage.Entity, lived bool, c *contest) {
+	e := storage.Entity{Claim: win.Claim, Errors: win.errors, Hash: hash(win), FirstSeen: c.now, LastChanged: c.now}
 	change := storage.Change{Ref: win.Ref, What: storage.ChangeCreated, AfterHash: e.Hash}
 	if lived {
 		e.UID, e.FirstSeen = before.UID, before.FirstSeen
@@ -101,6 +107,10 @@ func (w *writes) serve(win candidate, before storage.Entity, lived bool, now tim
 		}
 		change.What, change.BeforeHash = storage.ChangeUpdated, before.Hash
 		change.Fields = diff(before.JSON, e.JSON)
+	} else if grave, ok := c.graves[win.Ref]; ok && grave.RepositoryID == win.RepositoryID {
+		e.UID, e.FirstSeen, e.Since = grave.UID, grave.FirstSeen, grave.Since
+		change.BeforeHash, change.Fields = grave.Hash, diff(grave.JSON, e.JSON)
+		w.revived = append(w.revived, grave)
 	} else {
 		e.UID = uuid.NewString()
 	}
@@ -127,7 +137,7 @@ func (w *writes) write(ctx context.Context, tx storage.Tx, p Plan, now time.Time
 			w.put[i].Revision = r
 		}
 	}
-	for _, l := range w.promoted {
+	for _, l := range slices.Concat(w.promoted, w.dropped) {
 		if err := tx.DeleteClaim(ctx, l); err != nil {
 			return nil, err
 		}
@@ -136,6 +146,7 @@ func (w *writes) write(ctx context.Context, tx storage.Tx, p Plan, now time.Time
 		tx.PutEntities(ctx, w.put),
 		tx.BuryEntities(ctx, w.bury, now, p.cause),
 		tx.PutClaims(ctx, w.claims),
+		tx.DeleteTombstones(ctx, w.revived),
 	)
 }
 

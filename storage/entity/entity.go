@@ -30,6 +30,7 @@ const (
 	AnnotationViewURL        = "backstage.io/view-url"
 	AnnotationEditURL        = "backstage.io/edit-url"
 	AnnotationSourceLocation = "backstage.io/source-location"
+	AnnotationOrphan         = "backstage.io/orphan"
 )
 
 // Relation is one directed edge. Source and Target are full lower-case refs

@@ -41,7 +41,9 @@ var tombstones = []scenario{
 		f.bury(time.Hour, cause, e.Ref, plain.Ref)
 		want := []storage.Tombstone{{Entity: plain, At: at(time.Hour), Cause: cause}, {Entity: e, At: at(time.Hour), Cause: cause}}
 		same(f, "tombstones", want, get[[]storage.Tombstone](f)(f.store.Tombstones(f.Context(), storage.TombstoneFilter{})))
-		f.write(func(tx writes) { same(f, "in a transaction", want, must(tx.Tombstones(tx.ctx, storage.TombstoneFilter{}))) })
+		f.write(func(tx writes) {
+			same(f, "in a transaction", want, must(tx.Tombstones(tx.ctx, storage.TombstoneFilter{})))
+		})
 	}},
 	{"of a ref the newest tombstone stands", func(f fixture) {
 		const ref = "component:default/cart"
@@ -100,7 +102,9 @@ var tombstones = []scenario{
 		f.putEntities(anEntity("component:default/old"), anEntity("component:default/young"))
 		f.bury(0, storage.Cause{}, "component:default/old")
 		f.bury(time.Hour, storage.Cause{}, "component:default/young")
-		f.write(func(tx writes) { same(f, "rows", int64(1), must(tx.Prune(tx.ctx, at(2*time.Hour), at(time.Minute), 10))) })
+		f.write(func(tx writes) {
+			same(f, "rows", int64(1), must(tx.Prune(tx.ctx, at(2*time.Hour), at(time.Minute), 10)))
+		})
 		same(f, "left", []string{"uid of component:default/young"}, f.tombstones(storage.TombstoneFilter{}))
 	}},
 }
