@@ -78,30 +78,26 @@ func (s *Step) pause(ctx context.Context, tx storage.Tx, req request, source sto
 	return s.note(ctx, tx, source, scan.Error)
 }
 
-// toldError is an error that trying again does not cure: somebody has to do what
-// it says.
-type toldError struct{ text string }
-
-func (e *toldError) Error() string { return e.text }
-
 // explain says what to do about an organization whose people cannot be read.
 func explain(host, org string, err error) error {
-	if _, decided := fault.Of(err); decided {
+	switch _, decided := fault.Of(err); {
+	case decided:
 		return err
+	case errors.Is(err, githubapp.ErrNotFound):
+		return fmt.Errorf("%s does not show the organization %s: install the App on it, "+
+			"or take it out of catalog.providers.githubOrg.orgs", host, org)
+	case errors.Is(err, githubapp.ErrForbidden):
+		return fmt.Errorf("%s does not let the people of %s be read: give the App the permission members: read "+
+			"and accept it in the organization, or a token the scope read:org", host, org)
 	}
-	if errors.Is(err, githubapp.ErrNotFound) {
-		return &toldError{fmt.Sprintf("%s does not show the organization %s: install the App on it, "+
-			"or take it out of catalog.providers.githubOrg.orgs", host, org)}
-	}
-	return fmt.Errorf("read the people of %s: %w", org, err)
+	return err
 }
 
 // failed decides about a look that failed. What GitHub said about when to come
-// back is the bus's to follow; what somebody has to mend is told on the source's
-// row and not tried again before it is asked for, or its schedule comes.
+// back is the bus's to follow. Anything else is tried a few times, then told on
+// the source's row and left until it is asked for again, or its schedule comes.
 func (s *Step) failed(req request, source storage.Repository, err error) (Plan, error) {
-	var told *toldError
-	if _, decided := fault.Of(err); decided || !errors.As(err, &told) && req.attempts < tries {
+	if _, decided := fault.Of(err); decided || req.attempts < tries {
 		return Plan{}, err
 	}
 	until := s.cfg.Now().Add(s.cfg.Pause)

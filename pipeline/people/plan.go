@@ -26,9 +26,9 @@ const (
 	// replacedWait is when to ask again whether the sources that are configured
 	// were read.
 	replacedWait = 30 * time.Second
-	// tries is how often a look that fails for no reason that GitHub told is tried
-	// at once. After that the source's row shows the error, and the schedule goes on.
-	tries = 3
+	// tries is how often a look is tried again that fails, and GitHub did not say
+	// when to come back.
+	tries = 2
 	// transformation is part of what a source was read with: raise it when the same
 	// people would become other entities.
 	transformation = "people/1"
@@ -139,14 +139,14 @@ func (s *Step) list(ctx context.Context, p Provider) ([]githubapp.People, error)
 				continue
 			}
 			if in.Suspended {
-				return nil, &toldError{fmt.Sprintf("the App is suspended on %s: unsuspend it there, "+
-					"or name the other organizations in catalog.providers.githubOrg.orgs", in.Account)}
+				return nil, fmt.Errorf("the App is suspended on %s: unsuspend it there, "+
+					"or name the other organizations in catalog.providers.githubOrg.orgs", in.Account)
 			}
 			orgs = append(orgs, org{in.Account, in.ID})
 		}
 		if len(orgs) == 0 {
-			return nil, &toldError{fmt.Sprintf("no App is installed on an organization of %s: install one, "+
-				"or name organizations in catalog.providers.githubOrg.orgs", p.Host)}
+			return nil, fmt.Errorf("no App is installed on an organization of %s: install one, "+
+				"or name organizations in catalog.providers.githubOrg.orgs", p.Host)
 		}
 		slices.SortFunc(orgs, func(a, b org) int { return cmp.Compare(strings.ToLower(a.login), strings.ToLower(b.login)) })
 	}

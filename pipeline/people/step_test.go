@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"path/filepath"
 	"slices"
@@ -103,7 +102,7 @@ func provider(id string, orgs ...string) people.Provider {
 func (f *fixture) configure(providers ...people.Provider) {
 	f.cfg.Providers, f.cfg.MaxRemovedShare, f.cfg.MaxRemovedEntities = providers, 0.1, 3
 	f.cfg.Now = func() time.Time { return f.now }
-	log := slog.New(slog.NewTextHandler(io.Discard, nil))
+	log := slog.New(slog.DiscardHandler)
 	f.step = people.New(f.cfg, f.store, f.hub, catalog{refresh.New(refresh.Config{Now: f.cfg.Now}, f.store, nil, log)}, log)
 }
 
@@ -127,6 +126,13 @@ func (f *fixture) look(org string) (bus.Outcome, error) {
 	f.t.Helper()
 	f.now = f.now.Add(time.Hour)
 	return f.run(f.message(provider(""), org, nil))
+}
+
+// lastTry is a look after others that failed.
+func (f *fixture) lastTry(org string) (bus.Outcome, error) {
+	f.t.Helper()
+	f.now = f.now.Add(time.Hour)
+	return f.run(f.message(provider(""), org, func(_ *event.People, m *storage.Message) { m.Attempts = 2 }))
 }
 
 func (f *fixture) run(msgs ...storage.Message) (out bus.Outcome, err error) {
@@ -348,25 +354,31 @@ func TestFailures(t *testing.T) {
 	if _, err := f.look("acme"); err == nil {
 		t.Error("an outage is tried again by the bus")
 	}
-	f.hub.err = errors.New("3 of 4 members were listed")
-	if _, err := f.look("acme"); err == nil {
-		t.Error("half an answer is tried again")
+	tests := []struct {
+		name string
+		err  error
+		want string
+	}{
+		{"half an answer", errors.New("3 of 4 members were listed"), "3 of 4 members"},
+		{"no installation", fmt.Errorf("no: %w", githubapp.ErrNotFound), "install the App on it"},
+		{"no permission", fmt.Errorf("no: %w", githubapp.ErrForbidden), "the permission members: read"},
 	}
-	f.now = f.now.Add(time.Hour)
-	out := f.must(f.run(f.message(provider(""), "acme", func(_ *event.People, m *storage.Message) { m.Attempts = 3 })))
-	if out.State != storage.DeliveryIgnored || !strings.Contains(f.row("acme").Error, "3 of 4 members") {
-		t.Errorf("after three tries: %+v, row %q", out, f.row("acme").Error)
-	}
-	f.hub.err = nil
-	delete(f.hub.orgs, "acme")
-	f.must(f.look("acme"))
-	if row := f.row("acme"); !strings.Contains(row.Error, "install the App on it") || row.State != storage.RepositoryUnreachable {
-		t.Errorf("without an installation the row says %+v", row)
+	for _, tt := range tests {
+		f.hub.err = tt.err
+		if _, err := f.look("acme"); err == nil {
+			t.Errorf("%s is not tried again", tt.name)
+		}
+		if out := f.must(f.lastTry("acme")); out.State != storage.DeliveryIgnored || !strings.Contains(out.Reason, tt.want) {
+			t.Errorf("%s: %+v", tt.name, out)
+		}
+		if row := f.row("acme"); !strings.Contains(row.Error, tt.want) || row.State != storage.RepositoryUnreachable {
+			t.Errorf("%s: the row says %+v", tt.name, row)
+		}
 	}
 	if diff := cmp.Diff(before, f.uids()); diff != "" {
 		t.Errorf("failures changed entities\n%s", diff)
 	}
-	f.hub.orgs["acme"] = acme
+	f.hub.err = nil
 	f.must(f.look("acme"))
 	if row := f.row("acme"); row.Error != "" || row.State != storage.RepositoryActive {
 		t.Errorf("the row still says %+v", row)
