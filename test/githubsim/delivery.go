@@ -55,7 +55,7 @@ const maxLoggedResponse = 16 << 10
 func (h *hooks) deliver(k *hook, j *job) {
 	d := j.d
 	target, secret := k.config()
-	d.URL, d.DeliveredAt = target, h.s.now()
+	d.URL, d.DeliveredAt = target, h.s.deliveryNow()
 	headers := http.Header{
 		"Content-Type":                           {"application/json"},
 		"Accept":                                 {"*/*"},

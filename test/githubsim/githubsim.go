@@ -163,6 +163,14 @@ func (s *Server) id() int64 {
 
 func (s *Server) now() time.Time { return s.opt.clock().UTC() }
 
+// deliveryNow is the time of the delivery log.
+func (s *Server) deliveryNow() time.Time {
+	if s.opt.deliveryClock != nil {
+		return s.opt.deliveryClock().UTC()
+	}
+	return s.now()
+}
+
 func (s *Server) repoDir(id int64) string {
 	return filepath.Join(s.opt.dir, "repositories", strconv.FormatInt(id, 10)+".git")
 }

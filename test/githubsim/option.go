@@ -13,6 +13,7 @@ type options struct {
 	dir             string
 	log             *slog.Logger
 	clock           func() time.Time
+	deliveryClock   func() time.Time
 	seed            uint64
 	rateLimit       int
 	anonymousLimit  int
@@ -60,6 +61,12 @@ func WithLogger(l *slog.Logger) Option { return func(o *options) { o.log = l } }
 // WithClock sets the clock for token expiry, rate limits, commits and the
 // delivery log.
 func WithClock(now func() time.Time) Option { return func(o *options) { o.clock = now } }
+
+// WithDeliveryClock sets the clock of the delivery log alone, so that days can
+// pass there while tokens and signatures stay good.
+func WithDeliveryClock(now func() time.Time) Option {
+	return func(o *options) { o.deliveryClock = now }
+}
 
 // WithSeed sets the seed of everything random: faults and delivery faults.
 func WithSeed(seed uint64) Option { return func(o *options) { o.seed = seed } }

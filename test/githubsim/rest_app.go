@@ -234,7 +234,7 @@ func (c *call) hookLog() ([]*Delivery, error) {
 		return nil, err
 	}
 	h := &c.s.hooks
-	oldest := c.s.now().Add(-retention)
+	oldest := c.s.deliveryNow().Add(-retention)
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	var out []*Delivery
