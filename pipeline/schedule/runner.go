@@ -20,6 +20,8 @@ import (
 type Job struct {
 	Name     string
 	Schedule Schedule
+	// OnStart runs it after each start of a process as well.
+	OnStart bool
 	// Run is given the schedule's timeout as its deadline. A run that fails or is
 	// cut off is tried again in a minute, then in two, and so on up to the
 	// schedule's next time, so it must be harmless to do it twice.
@@ -153,6 +155,9 @@ func (r *Runner) due(job Job, s state, now time.Time) (time.Time, bool) {
 	at, ok := job.Schedule.Next(s.Began, r.started, now)
 	if !ok {
 		return at, false
+	}
+	if job.OnStart && s.Began.Before(r.started) {
+		return r.started.Add(job.Schedule.InitialDelay), true
 	}
 	if !s.Began.IsZero() && job.Schedule.Cron == "" {
 		at = at.Add(jitter(job))
