@@ -33,6 +33,9 @@ type Deps struct {
 	Replayer callboard.Replayer
 	Remover  catalog.Remover
 	Scanner  callboard.Scanner
+	// Undoer brings back what went, as long as Undo after that.
+	Undoer callboard.Undoer
+	Undo   time.Duration
 	// Closing is closed when the process begins to stop: streams and waits end then.
 	Closing <-chan struct{}
 	// Webhook takes GitHub's deliveries; it checks them and bounds them itself.
@@ -106,7 +109,7 @@ func routes(d Deps) []route {
 	cat := catalog.New(d.View, d.Store, d.Closing)
 	loc := catalog.NewLocations(cat, d.Locations)
 	own := callboard.New(d.Store, d.View, callboard.Config{
-		Replayer: d.Replayer, Scanner: d.Scanner, Version: d.Version, Settings: d.Settings, Excluded: d.Excluded, Budgets: d.Budgets, Now: time.Now, Closing: d.Closing,
+		Replayer: d.Replayer, Scanner: d.Scanner, Undoer: d.Undoer, Undo: d.Undo, Version: d.Version, Settings: d.Settings, Excluded: d.Excluded, Budgets: d.Budgets, Now: time.Now, Closing: d.Closing,
 	})
 	removal := catalog.NewRemoval(cat, d.Remover)
 	op := ops.New(d.Store, d.View, d.Metrics, d.Version, d.Log)
@@ -157,6 +160,8 @@ func routes(d Deps) []route {
 		{"GET", "/api/callboard/diagnostics", read, o(own.Diagnostics)},
 		{"GET", "/api/callboard/conflicts", read, o(own.Conflicts)},
 		{"GET", "/api/callboard/freshness", read, o(own.Freshness)},
+		{"GET", "/api/callboard/tombstones", read, o(own.Tombstones)},
+		{"POST", "/api/callboard/tombstones/undo", change, o(own.Undo)},
 		{"GET", "/api/callboard/budget", read, o(own.Budget)},
 		{"GET", "/api/callboard/scans", read, o(own.Scans)},
 		{"POST", "/api/callboard/scans", change, o(own.StartScans)},

@@ -21,10 +21,10 @@ type TombstoneKey struct {
 
 // TombstoneFilter selects tombstones, newest first. Zero fields do not filter.
 type TombstoneFilter struct {
-	Refs         []string
-	RepositoryID int64
-	Scan         string       // that it was removed by
-	Since        time.Time    // those that went before are left out
-	Before       TombstoneKey // continues a listing behind one
-	Limit        int          // 0 means 100
+	Refs          []string
+	RepositoryIDs []int64
+	Scan          string       // that it was removed by
+	Since         time.Time    // those that went before are left out
+	Before        TombstoneKey // continues a listing behind one
+	Limit         int          // 0 means 100
 }

@@ -99,7 +99,7 @@ func (a *App) setup(ctx context.Context, opts Options) error {
 			a.view.Wake()
 		}
 	})
-	a.bus = bus.New(a.store, transport, bus.Config{Workers: cfg.Workers, Retention: cfg.Retention}, a.log, metrics)
+	a.bus = bus.New(a.store, transport, bus.Config{Workers: cfg.Workers, Retention: cfg.Retention, Undo: cfg.Scan.Undo}, a.log, metrics)
 	refreshing := refreshConfig(cfg)
 	step := refresh.New(refreshing, a.store, source{github}, a.log)
 	bus.Register(a.bus, step)
@@ -137,7 +137,7 @@ func (a *App) setup(ctx context.Context, opts Options) error {
 	closing := make(chan struct{})
 	a.server = &http.Server{
 		Handler: handlers.New(handlers.Deps{
-			Store: a.store, View: a.view, Replayer: a.inbox, Remover: step, Scanner: scans, Closing: closing, Webhook: hook, Metrics: metrics,
+			Store: a.store, View: a.view, Replayer: a.inbox, Remover: step, Scanner: scans, Undoer: step, Undo: cfg.Scan.Undo, Closing: closing, Webhook: hook, Metrics: metrics,
 			Log: a.log, Version: opts.Version, Access: accessConfig(cfg.Auth), Settings: settings(refreshing), Excluded: step.Excluded,
 			Budgets: a.budgets(github),
 			Locations: catalog.LocationConfig{

@@ -59,6 +59,7 @@ func refreshConfig(cfg *config.Config) refresh.Config {
 		Owner:    refresh.OwnerPolicy(cfg.Catalog.Owner),
 		Limits:   descriptor.Limits{FileBytes: cfg.MaxFileBytes},
 		MaxFiles: cfg.MaxFiles,
+		Undo:     cfg.Scan.Undo,
 	}
 }
 

@@ -150,7 +150,9 @@ func (c *contest) loadOwn(ctx context.Context, tx storage.Tx, id int64, refs map
 		refs[e.Ref] = refs[e.Ref] || c.ours(e.Claim)
 	}
 	for _, l := range lost {
-		c.claimed(l)
+		if !isOrphan(l) { // whose repository had given the ref up when another took it
+			c.claimed(l)
+		}
 		refs[l.Ref] = refs[l.Ref] || c.ours(l)
 	}
 	c.lost = append(c.lost, lost...)

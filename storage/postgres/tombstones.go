@@ -26,8 +26,8 @@ func (r reader) Tombstones(ctx context.Context, f storage.TombstoneFilter) ([]st
 	if len(f.Refs) > 0 {
 		c.add(`ref = ANY (?)`, f.Refs)
 	}
-	if f.RepositoryID != 0 {
-		c.add(`repository_id = ?`, f.RepositoryID)
+	if len(f.RepositoryIDs) > 0 {
+		c.add(`repository_id = ANY (?)`, f.RepositoryIDs)
 	}
 	if f.Scan != "" {
 		c.add(`position(? IN deleted_cause) > 0`, row.CauseScan(f.Scan))

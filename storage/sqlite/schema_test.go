@@ -75,7 +75,7 @@ func TestQueriesUseIndexes(t *testing.T) {
 		selectRevision, changesAfter, changesOf, deleteTombstone,
 		selectTombstones + ` WHERE ` + tombstoneStands + tombstoneOrder + ` LIMIT ?`,
 		selectTombstones + ` WHERE ` + tombstoneStands + ` AND ref ` + inSet,
-		selectTombstones + ` WHERE ` + tombstoneStands + ` AND repository_id = ?` + tombstoneOrder + ` LIMIT ?`,
+		selectTombstones + ` WHERE ` + tombstoneStands + ` AND repository_id ` + inSet + tombstoneOrder,
 		`SELECT guid FROM deliveries WHERE lower(repository) = lower(?) ORDER BY received_at DESC, id DESC LIMIT ?`,
 		`SELECT guid FROM deliveries WHERE commit_sha = ? ORDER BY received_at DESC, id DESC LIMIT ?`,
 		`SELECT guid FROM deliveries WHERE state = ? ORDER BY received_at DESC, id DESC LIMIT ?`,

@@ -86,7 +86,7 @@ var tombstones = []scenario{
 		}{
 			{"all", storage.TombstoneFilter{}, []string{"d", "c", "b", "a"}},
 			{"refs", storage.TombstoneFilter{Refs: []string{"component:default/a", "component:default/c", "none"}}, []string{"c", "a"}},
-			{"repository", storage.TombstoneFilter{RepositoryID: 1}, []string{"d", "b"}},
+			{"repository", storage.TombstoneFilter{RepositoryIDs: []int64{1, 7}}, []string{"d", "b"}},
 			{"scan", storage.TombstoneFilter{Scan: `scan 1 "x"`}, []string{"d", "c"}},
 			{"part of a scan's id", storage.TombstoneFilter{Scan: "scan 1"}, nil},
 			{"since", storage.TombstoneFilter{Since: at(time.Second)}, []string{"d"}},

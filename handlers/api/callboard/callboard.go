@@ -29,6 +29,9 @@ type Config struct {
 	Replayer Replayer
 	// Scanner is nil where nothing is scanned.
 	Scanner Scanner
+	// Undoer brings back what went, as long as Undo after that; nil where nothing goes.
+	Undoer  Undoer
+	Undo    time.Duration
 	Version string
 	// Settings tells how the repositories of an owner are read.
 	Settings func(host, owner string) Settings
@@ -48,6 +51,8 @@ type API struct {
 	view     *view.View
 	replayer Replayer
 	scanner  Scanner
+	undoer   Undoer
+	undo     time.Duration
 	version  string
 	settings func(host, owner string) Settings
 	excluded func(storage.Repository) string
@@ -63,7 +68,7 @@ func New(store storage.Store, v *view.View, cfg Config) *API {
 		cfg.Excluded = func(storage.Repository) string { return "" }
 	}
 	return &API{
-		excluded: cfg.Excluded, budgets: cfg.Budgets,
+		excluded: cfg.Excluded, budgets: cfg.Budgets, undoer: cfg.Undoer, undo: cfg.Undo,
 		store: store, view: v, replayer: cfg.Replayer, scanner: cfg.Scanner, version: cfg.Version, settings: cfg.Settings, now: cfg.Now,
 		streaming: newStreaming(cfg.Closing),
 	}
