@@ -1,6 +1,7 @@
 // Command demo is `make demo`: it starts a local GitHub with the sample
 // organisation, and the real Callboard beside it on embedded defaults, shows
-// the organisation coming in, and then what to try.
+// the organisation coming in, and then what to try. Enter stops Callboard and
+// starts it again, so that one sees it catch up.
 package main
 
 import (
@@ -60,7 +61,8 @@ type demo struct {
 	portal, github string
 	sim            *githubsim.Server
 	app            *githubsim.App
-	quiet          atomic.Bool // while the progress is shown
+	stop           context.CancelFunc // ends the Callboard that runs
+	quiet          atomic.Bool        // while the progress is shown
 }
 
 func (d *demo) run(ctx context.Context, once bool) error {
@@ -75,7 +77,7 @@ func (d *demo) run(ctx context.Context, once bool) error {
 	}
 	defer d.sim.Close()
 	fmt.Fprintln(d.out, "Making a local GitHub with the organisation acme …")
-	if err := sample.Load(d.sim, "acme", githubsim.Quiet()); err != nil {
+	if err := d.load(); err != nil {
 		return err
 	}
 	d.app, err = d.sim.AddApp("callboard", githubsim.AppOptions{
@@ -100,19 +102,71 @@ func (d *demo) run(ctx context.Context, once bool) error {
 	if once {
 		return nil
 	}
-	select {
-	case <-ctx.Done():
-		<-ended //nolint:errcheck // it was told to end as well
-		return nil
-	case err := <-ended:
-		if err != nil {
-			return fmt.Errorf("callboard ended: %w", err)
+	return d.toggle(ctx, config, ended)
+}
+
+// toggle passes on what Callboard says until Ctrl-C, and stops and starts it as
+// Enter is pressed.
+func (d *demo) toggle(ctx context.Context, config string, ended <-chan error) error {
+	enter := lines(os.Stdin)
+	for {
+		select {
+		case err := <-ended:
+			if err != nil && ctx.Err() == nil {
+				return fmt.Errorf("callboard ended: %w", err)
+			}
+			return nil // Ctrl-C reaches it as soon as us
+		case <-enter:
 		}
-		return nil // Ctrl-C reaches it as soon as us
+		d.stop()
+		<-ended //nolint:errcheck // it was told to
+		fmt.Fprint(d.out, "\n  Callboard is stopped. Push, or change something on the admin page; GitHub's deliveries fail. Enter starts it again.\n\n")
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-enter:
+		}
+		fmt.Fprint(d.out, "  Callboard starts, and asks GitHub what it missed.\n\n")
+		var err error
+		if ended, err = d.serve(ctx, config); err != nil {
+			return err
+		}
 	}
 }
 
-// config writes what a user would write for a real GitHub.
+// lines tells of each line of a reader; where there is nobody to type, never.
+func lines(r io.Reader) <-chan struct{} {
+	out := make(chan struct{})
+	go func() {
+		for in := bufio.NewScanner(r); in.Scan(); {
+			out <- struct{}{}
+		}
+	}()
+	return out
+}
+
+// load makes the sample organisation. Its people come from GitHub's members and
+// teams here, so the files that say the same give way.
+func (d *demo) load() error {
+	if err := sample.Load(d.sim, "acme", githubsim.Quiet()); err != nil {
+		return err
+	}
+	files, err := d.sim.Tree("acme/people", "HEAD")
+	if err != nil {
+		return err
+	}
+	gone := map[string]*string{}
+	for path := range files {
+		if strings.HasPrefix(path, "users/") || path == "groups/engineering.yaml" || path == "groups/teams.yaml" {
+			gone[path] = nil
+		}
+	}
+	_, err = d.sim.Commit("acme/people", "main", "GitHub knows who we are", gone, githubsim.As("amara"), githubsim.Quiet())
+	return err
+}
+
+// config writes what a user would write for a real GitHub. The schedules begin
+// late because the installation of the App starts the first scan.
 func (d *demo) config(dir string) (string, error) {
 	key := filepath.Join(dir, "app.pem")
 	if err := os.WriteFile(key, d.app.KeyPEM(), 0o600); err != nil {
@@ -130,6 +184,18 @@ integrations:
           privateKey: {$file: app.pem}
           webhookSecret: %[4]s
 catalog:
+  providers:
+    github:
+      acme:
+        host: %[2]s
+        organization: acme
+        schedule: {frequency: {minutes: 2}, timeout: {minutes: 2}, initialDelay: {seconds: 30}}
+    githubOrg:
+      id: acme
+      githubUrl: http://%[2]s
+      orgs: [acme]
+      defaultUserTransformer: {useVerifiedEmails: true}
+      schedule: {frequency: {minutes: 10}, timeout: {minutes: 5}, initialDelay: {seconds: 30}}
   rules: [{allow: [Component, API, Resource, System, Domain, Group, User, Location, Template]}]
 callboard:
   dataDir: %[5]s
@@ -140,6 +206,7 @@ callboard:
 
 // serve runs the program and passes its lines on, once they are wanted.
 func (d *demo) serve(ctx context.Context, config string) (<-chan error, error) {
+	ctx, d.stop = context.WithCancel(ctx)
 	cmd := exec.CommandContext(ctx, d.binary, "serve", "--config", config, "--log-format", "terminal")
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
 	cmd.WaitDelay = 15 * time.Second
@@ -166,6 +233,9 @@ func (d *demo) serve(ctx context.Context, config string) (<-chan error, error) {
 			fmt.Fprintln(d.out, lines.Text())
 		}
 		err := cmd.Wait()
+		if ctx.Err() != nil {
+			err = nil // it was told to end
+		}
 		if err != nil && d.quiet.Load() {
 			fmt.Fprintln(d.out, strings.Join(held, "\n"))
 		}
@@ -187,7 +257,7 @@ func (d *demo) bringIn(ctx context.Context, ended <-chan error) error {
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
 	installed := false
-	total := len(sample.Names())
+	total := len(sample.Names()) - 1 // one is archived, which is left out
 	for {
 		select {
 		case <-ctx.Done():
@@ -205,6 +275,9 @@ func (d *demo) bringIn(ctx context.Context, ended <-chan error) error {
 		}
 		if !installed {
 			installed = true
+			if err := d.app.Ping(); err != nil { // what GitHub sends when an App is made
+				return err
+			}
 			if _, err := d.sim.Install(d.app, "acme", nil); err != nil {
 				return err
 			}
@@ -234,7 +307,11 @@ func (d *demo) screen(s status, took time.Duration) {
     sed -i.bak 's/^  description:.*/  description: Finds a tent that is not too heavy/' catalog-info.yaml && git commit -am 'Say what search does' && git push
     curl -s http://%[1]s/api/catalog/entities/by-name/component/default/search
 
-  Each webhook delivery is one line below: repository, commit, what changed, milliseconds. Ctrl-C ends it.
+  http://%[2]s/_sim/ui has buttons for what else happens on GitHub: repositories renamed, archived, deleted,
+  made, people and teams changed, the App uninstalled, deliveries lost, GitHub itself failing. The catalog follows.
+
+  Each webhook delivery is one line below: repository, commit, what changed, milliseconds.
+  Enter stops Callboard: push meanwhile, start it with Enter, and see the gap found and closed. Ctrl-C ends it all.
 
 `, d.portal, d.github, s.Entities, s.Repositories, took.Milliseconds())
 }
