@@ -14,11 +14,13 @@ import (
 type reading struct {
 	// attempts are put together by GUID, in no order.
 	attempts map[string]*attempts
+	// stop is where it was to end.
+	stop     time.Time
 	newest   time.Time
 	newestID int64
 	oldest   time.Time
-	// reached says that it goes back to where it was to end. Else it is all that
-	// GitHub has, or all that is read at once.
+	// reached says that it goes back to stop. Else it is all that GitHub has, or
+	// all that is read at once.
 	reached, bounded bool
 	// last says that the newest attempt of the last reading was seen again.
 	last bool
@@ -29,6 +31,8 @@ type attempts struct {
 	gap.Gap
 	accepted bool
 	newest   time.Time
+	// first is the time of the first attempt of all, zero where only later ones were read.
+	first time.Time
 }
 
 // read reads the log of an App, newest first, back to where the last reading
@@ -38,7 +42,7 @@ func (d *Detector) read(ctx context.Context, a gap.App, began time.Time) (*readi
 	if !a.Newest.IsZero() {
 		stop = a.Newest.Add(-overlap)
 	}
-	l := &reading{attempts: map[string]*attempts{}}
+	l := &reading{attempts: map[string]*attempts{}, stop: stop}
 	cursor := ""
 	for pages := 0; ; pages++ {
 		if pages == maxPages {
@@ -89,6 +93,9 @@ func (l *reading) add(entry githubapp.HookDelivery) {
 		}}
 		l.attempts[entry.GUID] = at
 	}
+	if !entry.Redelivery {
+		at.first = entry.DeliveredAt
+	}
 	if entry.DeliveredAt.Before(at.At) {
 		at.At = entry.DeliveredAt
 	}
@@ -134,7 +141,9 @@ func (d *Detector) missing(ctx context.Context, a *gap.App, l *reading, began ti
 			a.Open[i].Attempt, a.Open[i].Status = at.Attempt, at.Status
 			continue
 		}
-		if !at.accepted || at.At.After(remembered) {
+		// What was tried first before this reading was judged by those before.
+		judged := at.first.Before(l.stop)
+		if !judged && (!at.accepted || at.At.After(remembered)) {
 			suspects = append(suspects, at)
 		}
 	}
