@@ -109,6 +109,9 @@ func TestAppJWTRules(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			a := request(t, "GET", s.APIURL()+"/app", tt.token, "")
+			if date := now.UTC().Format(http.TimeFormat); a.Header.Get("Date") != date {
+				t.Errorf("date %s, want %s", a.Header.Get("Date"), date)
+			}
 			if a.Status != tt.want {
 				t.Errorf("status %d, want %d: %s", a.Status, tt.want, a.Text)
 			}

@@ -73,3 +73,20 @@ func BenchmarkGraphQLPage(b *testing.B) {
 		}
 	}
 }
+
+// BenchmarkListPage is one page of a scan of a big organisation.
+func BenchmarkListPage(b *testing.B) {
+	s := open(b)
+	_, in := withApp(b, s, nil)
+	for n := range int64(2000) {
+		create(b, s, "r"+itoa(n), githubsim.RepoOptions{}, map[string]string{"catalog-info.yaml": "kind: API\n"}, githubsim.Quiet())
+	}
+	const body = `{"query":"{repositoryOwner(login:\"acme\"){repositories(first:100,orderBy:{field:CREATED_AT,direction:ASC}){totalCount nodes{databaseId nameWithOwner isArchived pushedAt repositoryTopics(first:20){nodes{topic{name}}} defaultBranchRef{name target{oid}} object(expression:\"HEAD:catalog-info.yaml\"){... on Blob{oid byteSize text}}}}}}"}`
+	token := in.Token()
+	b.ReportAllocs()
+	for b.Loop() {
+		if a := request(b, "POST", s.GraphQLURL(), token, body); a.Status != http.StatusOK {
+			b.Fatal(a.Text)
+		}
+	}
+}

@@ -89,7 +89,12 @@ func (n *accountNode) repositories(args graphql.Args) (any, error) {
 	if order := args.Map("orderBy"); order != nil {
 		sortRepos(repos, order.String("field"), order.String("direction") == "DESC")
 	}
-	return connection(n.q, "Repository", repos, args, func(r *Repo) any { return &repoNode{n.q, r} })
+	return connection(n.q, "Repository", repos, args, func(r *Repo) any {
+		if hidden(n.q.s.listing.Unreadable, r.fullName()) {
+			return &graphql.Error{Kind: "FORBIDDEN", Message: "Resource protected by organization SAML enforcement. You must grant your token access to this organization."}
+		}
+		return &repoNode{n.q, r}
+	})
 }
 
 // org are the fields of an organisation's people; mu is held.

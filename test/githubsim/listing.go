@@ -18,6 +18,9 @@ type ListingFaults struct {
 	// included; with Reads they are not found when asked for alone either.
 	Hide  func(fullName string) bool
 	Reads bool
+	// Unreadable repositories are listed by GraphQL as null beside an error, as
+	// when an organisation wants single sign-on.
+	Unreadable func(fullName string) bool
 	// HideMember (login) and HideTeam (slug) do the same to lists of people.
 	HideMember, HideTeam func(name string) bool
 	// Empty shows pages with nothing on them and none after them. The total

@@ -168,6 +168,21 @@ func TestListingFaults(t *testing.T) {
 	}
 }
 
+func TestUnreadableRepositories(t *testing.T) {
+	t.Parallel()
+	s := open(t)
+	_, in := withApp(t, s, nil)
+	create(t, s, "a", githubsim.RepoOptions{}, nil)
+	create(t, s, "b", githubsim.RepoOptions{}, nil)
+	s.SetListingFaults(githubsim.ListingFaults{Unreadable: func(name string) bool { return name == "acme/a" }})
+	got := ask(t, s, in.Token(), listQuery, map[string]any{"first": 10})
+	same(t, dig(got, "data", "organization", "repositories"), `{"totalCount":2,"pageInfo":{"hasNextPage":false},"nodes":[null,{"name":"b"}]}`)
+	problem := got["errors"].([]any)[0]
+	if diff := cmp.Diff([]any{"organization", "repositories", "nodes", float64(0)}, dig(problem, "path")); diff != "" || dig(problem, "type") != "FORBIDDEN" {
+		t.Errorf("errors %v", got["errors"])
+	}
+}
+
 func TestPeopleListingFaults(t *testing.T) {
 	t.Parallel()
 	s := open(t)
