@@ -272,7 +272,7 @@ func TestStatus(t *testing.T) {
 		return err
 	})
 	w := f.get("/api/callboard/status")
-	same(t, "status", fmt.Sprintf(`{"version":"v1<2>","ready":true,"entities":5,"kinds":{"API":1,"Component":4},"repositories":1,"revision":%[1]d,"storedRevision":%[1]d,"backlog":1,"parked":0,"oldestMessage":"2026-11-01T12:00:00Z"}`,
+	same(t, "status", fmt.Sprintf(`{"version":"v1<2>","ready":true,"entities":5,"kinds":{"API":1,"Component":4},"repositories":1,"revision":%[1]d,"storedRevision":%[1]d,"backlog":1,"parked":0,"oldestMessage":"2026-11-01T12:00:00Z","scans":{"running":0,"paused":0}}`,
 		f.view.Revision()), w.Body.String())
 }
 

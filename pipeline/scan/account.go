@@ -2,10 +2,12 @@ package scan
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"strings"
 
 	"github.com/callboard/callboard/pipeline/event"
+	"github.com/callboard/callboard/pipeline/fault"
 	"github.com/callboard/callboard/pipeline/githubapp"
 	"github.com/callboard/callboard/pipeline/schedule"
 	"github.com/callboard/callboard/storage"
@@ -69,7 +71,7 @@ func (s *Step) accounts(ctx context.Context, host string, covers covering) (all 
 	if s.github.HasApps(host) {
 		list, err := s.github.Installations(ctx, host)
 		if err != nil {
-			return nil, err
+			return nil, unanswered(err)
 		}
 		for _, in := range list {
 			switch {
@@ -97,6 +99,16 @@ func (s *Step) accounts(ctx context.Context, host string, covers covering) (all 
 		}
 	}
 	return all, nil
+}
+
+// unanswered marks whatever GitHub answered instead of a list as an outage: a
+// list of installations is never refused for what is asked.
+func unanswered(err error) error {
+	err = fmt.Errorf("list installations: %w", err)
+	if _, known := fault.Of(err); known {
+		return err
+	}
+	return fault.Unavailable(err)
 }
 
 // ours says that scans of a host are to find a repository.

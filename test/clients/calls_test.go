@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/callboard/callboard/test/githubsim"
 	"github.com/callboard/callboard/test/harness"
 )
 
@@ -131,6 +132,20 @@ var calls = []call{
 	{request: "GET /api/callboard/budget", status: 200},
 	{request: "GET /api/callboard/budget?x=y", status: 400},
 	{request: "GET /api/callboard/budget", as: reader, status: 403},
+	{request: "POST /api/callboard/scans", status: 401},
+	{request: "POST /api/callboard/scans?owner=acme", as: token, status: 202, settles: true},
+	{request: "POST /api/callboard/scans?owner=nobody", as: token, status: 404},
+	{request: "POST /api/callboard/scans?x=y", as: token, status: 400},
+	{request: "GET /api/callboard/scans?kind=repositories&state=done&owner=Acme&limit=5", status: 200},
+	{request: "GET /api/callboard/scans?state=lost", status: 400},
+	{request: "GET /api/callboard/scans?kind=odd", status: 400},
+	{request: "GET /api/callboard/scans/$SCAN", status: 200},
+	{request: "GET /api/callboard/scans/none", status: 404},
+	{request: "POST /api/callboard/scans/none/approve", as: token, status: 404},
+	{request: "POST /api/callboard/scans/$SCAN/approve", as: token, status: 409},
+	{request: "POST /api/callboard/scans/$SCAN/reject", as: token, status: 409},
+	{request: "POST /api/callboard/scans/$PAUSED/approve", as: token, status: 202},
+	{request: "POST /api/callboard/scans/$REJECTED/reject", as: token, status: 202},
 	{request: "GET /api/callboard/entities/component/default/web", status: 200},
 	{request: "GET /api/callboard/entities/component/default/none", status: 404},
 	{request: "GET /api/callboard/entities/component/default/web/history?limit=2", status: 200},
@@ -167,6 +182,7 @@ func TestEveryOperationIsAsDocumented(t *testing.T) {
 		t.Fatal(err)
 	}
 	values["$UID"], _ = zoo.Metadata["uid"].(string)
+	values["$REJECTED"], values["$PAUSED"] = pausedScan(t, w, "forgetful"), pausedScan(t, w, "careless")
 
 	for _, c := range calls {
 		body := c.ask(t, r.URL, values)
@@ -177,6 +193,13 @@ func TestEveryOperationIsAsDocumented(t *testing.T) {
 			}
 			values["$LOCATION"] = made.Location.ID // the last one is not dry
 		}
+		if strings.HasPrefix(c.request, "POST /api/callboard/scans?owner=acme") {
+			var began struct{ Items []struct{ ID string } }
+			if err := json.Unmarshal(body, &began); err != nil {
+				t.Fatal(err)
+			}
+			values["$SCAN"] = began.Items[0].ID
+		}
 		if c.settles {
 			w.Settled()
 		}
@@ -186,6 +209,27 @@ func TestEveryOperationIsAsDocumented(t *testing.T) {
 			t.Errorf("%s is in the document, and no call of it succeeded", id)
 		}
 	}
+}
+
+// pausedScan makes a scan that waits for somebody to approve what it removes.
+func pausedScan(t *testing.T, w *harness.World, owner string) string {
+	t.Helper()
+	files := map[string]string{"catalog-info.yaml": component(owner, "", "library", "team-b", "")}
+	if _, err := w.GitHub.CreateRepo(owner, "gone", githubsim.RepoOptions{}, files); err != nil {
+		t.Fatal(err)
+	}
+	w.Install(owner)
+	w.Settled()
+	if err := w.GitHub.DeleteRepo(owner+"/gone", githubsim.Quiet()); err != nil {
+		t.Fatal(err)
+	}
+	var scans struct{ Items []struct{ ID string } }
+	post := call{request: "POST /api/callboard/scans?owner=" + owner, as: token, status: http.StatusAccepted}
+	if err := json.Unmarshal(post.ask(t, w.URL, nil), &scans); err != nil || len(scans.Items) != 1 {
+		t.Fatalf("%d scans, %v", len(scans.Items), err)
+	}
+	w.Settled()
+	return scans.Items[0].ID
 }
 
 func (c call) ask(t *testing.T, base string, values map[string]string) []byte {

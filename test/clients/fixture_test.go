@@ -88,6 +88,7 @@ func start(t *testing.T, setup harness.Setup) (*harness.World, *recorder) {
 		{Subject: "clients", Token: token},
 		{Subject: "reader", Token: reader, Restrictions: map[string]config.AccessRestriction{"catalog": {Permissions: []string{"catalog.entity.read"}}}},
 	}}
+	w.Config.Scan.MaxRemovedShare, w.Config.Scan.MaxRemovedEntities = 0, 0 // so that a scan pauses
 	for name, files := range repositories() {
 		owner, repo, _ := strings.Cut(name, "/")
 		if _, err := w.GitHub.CreateRepo(owner, repo, githubsim.RepoOptions{}, files); err != nil {

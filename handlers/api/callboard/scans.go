@@ -9,13 +9,14 @@ import (
 
 	"github.com/callboard/callboard/handlers/access"
 	"github.com/callboard/callboard/handlers/respond"
+	"github.com/callboard/callboard/pipeline/fault"
 	"github.com/callboard/callboard/storage"
 )
 
 // Scanner begins scans and decides about those that wait. *scan.Step is one.
 type Scanner interface {
 	// Start begins or joins scans and answers their ids; storage.ErrNotFound when
-	// there is nothing to scan.
+	// there is nothing to scan, a fault.Error when GitHub does not say.
 	Start(ctx context.Context, host, owner, actor string) ([]string, error)
 	// Approve and Reject answer storage.ErrNotFound or, for a scan that does not
 	// wait, storage.ErrStale.
@@ -212,6 +213,10 @@ func (a *API) StartScans(w http.ResponseWriter, r *http.Request) error {
 	ids, err := a.scanner.Start(r.Context(), q.Get("host"), q.Get("owner"), access.Actor(r.Context()))
 	if errors.Is(err, storage.ErrNotFound) {
 		return respond.NotFound("Nothing to scan: neither an installation of the App nor an entry of catalog.providers.github covers it")
+	}
+	if _, fate := fault.Of(err); fate {
+		w.Header().Set("Retry-After", "5")
+		return respond.Unavailable("GitHub cannot be asked now where to scan; try again later")
 	}
 	if err != nil {
 		return err
