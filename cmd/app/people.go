@@ -42,12 +42,12 @@ func (peopleCatalog) SourceID(host, owner, name string) int64 {
 }
 
 // PlanEntries implements people.Catalog.
-func (c peopleCatalog) PlanEntries(ctx context.Context, source storage.Repository, entries []people.Entry, cause storage.Cause) (people.Change, error) {
+func (c peopleCatalog) PlanEntries(ctx context.Context, source storage.Repository, entries []people.Entry, force bool, cause storage.Cause) (people.Change, error) {
 	all := make([]refresh.Entry, len(entries))
 	for i, e := range entries {
 		all[i] = refresh.Entry(e)
 	}
-	plan, err := c.step.PlanEntries(ctx, source, all, cause)
+	plan, err := c.step.PlanEntries(ctx, source, all, force, cause)
 	return peopleChange{plan, c.step}, err
 }
 

@@ -116,6 +116,8 @@ type People struct {
 	Scan string `json:"scan,omitempty"`
 	// Released says that what goes may go, however much it is.
 	Released bool `json:"released,omitempty"`
+	// Force writes everybody again who did not change.
+	Force bool `json:"force,omitempty"`
 }
 
 // PeopleName names, where a repository has its name, what declares the users and
@@ -148,7 +150,7 @@ func RefreshKey(r Refresh) string {
 // is refreshed by a look at them.
 func RefreshMessage(r Refresh, cause storage.Cause) (storage.Message, error) {
 	if r.Name == PeopleName {
-		return PeopleMessage(People{Host: r.Host, Org: r.Owner}, cause)
+		return PeopleMessage(People{Host: r.Host, Org: r.Owner, Force: r.Force}, cause)
 	}
 	payload, err := json.Marshal(r)
 	if err != nil {

@@ -53,8 +53,9 @@ type Entry struct {
 type Catalog interface {
 	// SourceID is the id of the row of a source.
 	SourceID(host, owner, name string) int64
-	// PlanEntries plans to make what a source declares equal to entries.
-	PlanEntries(ctx context.Context, source storage.Repository, entries []Entry, cause storage.Cause) (Change, error)
+	// PlanEntries plans to make what a source declares equal to entries. With force
+	// entries are written that did not change.
+	PlanEntries(ctx context.Context, source storage.Repository, entries []Entry, force bool, cause storage.Cause) (Change, error)
 }
 
 // Change is a planned difference.

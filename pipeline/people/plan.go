@@ -69,6 +69,7 @@ func merge(msgs []storage.Message) (request, error) {
 		if req.Released && !p.Released {
 			p.Released, p.Scan = true, req.Scan
 		}
+		p.Force = p.Force || req.Force
 		req.People, req.cause = p, m.Cause
 		req.attempts = min(req.attempts, m.Attempts)
 		req.scheduled = req.scheduled && m.Cause.Reason == storage.ReasonScan
@@ -173,7 +174,7 @@ func (s *Step) replace(ctx context.Context, req request, p Provider, source stor
 	for _, o := range orgs {
 		cost += o.Requests
 	}
-	change, err := s.catalog.PlanEntries(ctx, source, Transform(opts, orgs), req.cause)
+	change, err := s.catalog.PlanEntries(ctx, source, Transform(opts, orgs), req.Force, req.cause)
 	if err != nil {
 		return Plan{}, err
 	}

@@ -141,5 +141,5 @@ func (s *Step) abandoned(ctx context.Context, source storage.Repository, cause s
 				fmt.Errorf("%s goes when the people of %s were read", row.FullName(), p.owner()))
 		}
 	}
-	return s.catalog.PlanEntries(ctx, row, nil, cause)
+	return s.catalog.PlanEntries(ctx, row, nil, false, cause)
 }

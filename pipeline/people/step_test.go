@@ -52,12 +52,12 @@ type catalog struct{ *refresh.Step }
 
 func (catalog) SourceID(host, owner, name string) int64 { return refresh.SourceID(host, owner, name) }
 
-func (c catalog) PlanEntries(ctx context.Context, source storage.Repository, entries []people.Entry, cause storage.Cause) (people.Change, error) {
+func (c catalog) PlanEntries(ctx context.Context, source storage.Repository, entries []people.Entry, force bool, cause storage.Cause) (people.Change, error) {
 	all := make([]refresh.Entry, len(entries))
 	for i, e := range entries {
 		all[i] = refresh.Entry(e)
 	}
-	plan, err := c.Step.PlanEntries(ctx, source, all, cause)
+	plan, err := c.Step.PlanEntries(ctx, source, all, force, cause)
 	return change{plan, c.Step}, err
 }
 

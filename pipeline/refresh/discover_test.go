@@ -224,7 +224,7 @@ func TestPlanEntries(t *testing.T) {
 	sync := func(sha string, entries ...refresh.Entry) bus.Outcome {
 		t.Helper()
 		source.AppliedSHA = sha
-		plan, err := f.step.PlanEntries(t.Context(), source, entries, storage.Cause{Reason: storage.ReasonPeople})
+		plan, err := f.step.PlanEntries(t.Context(), source, entries, false, storage.Cause{Reason: storage.ReasonPeople})
 		if err != nil {
 			t.Fatal(err)
 		}

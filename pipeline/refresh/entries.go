@@ -32,8 +32,8 @@ func SourceID(host, owner, what string) int64 { return provisionalID(host, owner
 // PlanEntries plans to make what a source declares equal to entries. The source
 // is kept as a repository of its own, so that claims, conflicts, history and
 // tombstones are those of files. source says what it is called; the rest of its
-// row is filled here.
-func (s *Step) PlanEntries(ctx context.Context, source storage.Repository, entries []Entry, cause storage.Cause) (Plan, error) {
+// row is filled here. With force entries are written that did not change.
+func (s *Step) PlanEntries(ctx context.Context, source storage.Repository, entries []Entry, force bool, cause storage.Cause) (Plan, error) {
 	stored, err := s.store.Repository(ctx, source.ID)
 	if errors.Is(err, storage.ErrNotFound) {
 		stored, err = storage.Repository{ID: source.ID}, nil
@@ -53,7 +53,7 @@ func (s *Step) PlanEntries(ctx context.Context, source storage.Repository, entri
 	for _, e := range entries {
 		p.asked[e.Path] = byPattern
 		before, known := p.files[e.Path]
-		if known && before.BlobSHA == e.SHA && before.Origin == e.Origin {
+		if known && !force && before.BlobSHA == e.SHA && before.Origin == e.Origin {
 			continue
 		}
 		f := storage.File{

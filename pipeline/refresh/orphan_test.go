@@ -292,7 +292,7 @@ func (m *lives) apply() {
 		entries = append(entries, refresh.Entry{Path: ref, SHA: ref, Origin: "url:x", Declarations: []entity.Declaration{named(ref)}})
 	}
 	id := refresh.SourceID("host", "acme", m.source)
-	plan, err := m.f.step.PlanEntries(m.f.t.Context(), storage.Repository{ID: id, Host: "host", Owner: "acme", Name: m.source}, entries, storage.Cause{})
+	plan, err := m.f.step.PlanEntries(m.f.t.Context(), storage.Repository{ID: id, Host: "host", Owner: "acme", Name: m.source}, entries, false, storage.Cause{})
 	if err == nil {
 		err = m.f.store.InTx(m.f.t.Context(), func(ctx context.Context, tx storage.Tx) error {
 			_, err := m.f.step.Apply(ctx, tx, plan)
