@@ -108,4 +108,3 @@ func byPurpose(n [purposes]int64) map[Purpose]int64 {
 	}
 	return out
 }
-

@@ -217,15 +217,16 @@ func (l *ledger) heard(now time.Time, h http.Header, name string) {
 	}
 	w := l.window(name, now)
 	remaining = min(remaining, limit)
-	switch apart := reset.Sub(w.reset); {
-	case w.reset.IsZero() || apart > sameWindow:
+	apart, known := reset.Sub(w.reset), !w.reset.IsZero()
+	switch {
+	case known && apart < -sameWindow && w.limit == limit:
+		return // it was overtaken by the next window
+	case known && apart <= sameWindow && w.limit == limit:
+		remaining = min(w.remaining, remaining)
+	case known:
 		w.spent = [purposes]int64{}
-		fallthrough
-	case w.limit != limit:
-		w.limit, w.remaining, w.reset = limit, remaining, reset
-	case apart >= -sameWindow:
-		w.remaining = min(w.remaining, remaining)
 	}
+	w.limit, w.remaining, w.reset = limit, remaining, reset
 }
 
 // exhausted says that nothing is left of a resource until a time.

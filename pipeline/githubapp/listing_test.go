@@ -82,7 +82,7 @@ func TestRepositoriesWithFiles(t *testing.T) {
 	if err := f.CreateBranch("acme/one", "next", "main"); err != nil {
 		t.Fatal(err)
 	}
-	head, err := f.Commit("acme/one", "next", "b", map[string]*string{"b": githubsim.Content("b")})
+	head, err := f.Commit("acme/one", "next", "b", map[string]*string{"b": new("b")})
 	if err != nil {
 		t.Fatal(err)
 	}
