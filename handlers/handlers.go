@@ -163,6 +163,7 @@ func routes(d Deps) []route {
 		{"GET", "/api/callboard/tombstones", read, o(own.Tombstones)},
 		{"POST", "/api/callboard/tombstones/undo", change, o(own.Undo)},
 		{"GET", "/api/callboard/budget", read, o(own.Budget)},
+		{"GET", "/api/callboard/gaps", read, o(own.Gaps)},
 		{"GET", "/api/callboard/scans", read, o(own.Scans)},
 		{"POST", "/api/callboard/scans", change, o(own.StartScans)},
 		{"GET", "/api/callboard/scans/{id}", read, o(own.Scan)},

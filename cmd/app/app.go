@@ -36,6 +36,8 @@ import (
 type Options struct {
 	Log     *slog.Logger
 	Version string
+	// Now is the clock of what looks back over days; time.Now where it is nil.
+	Now func() time.Time
 }
 
 // App is the process. Make it with New, then Run it once.
@@ -108,7 +110,7 @@ func (a *App) setup(ctx context.Context, opts Options) error {
 	members := people.New(peopleConfig(cfg), a.store, github, peopleCatalog{step}, a.log)
 	bus.Register(a.bus, members)
 	scans := a.scans(github, step, refreshing, metrics)
-	a.runner = schedule.NewRunner(a.store, a.jobs(scans.Jobs, members.Jobs), a.log)
+	a.runner = schedule.NewRunner(a.store, a.jobs(a.gaps(github, opts.Now, metrics).Jobs, scans.Jobs, members.Jobs), a.log)
 	routing := inbox.Config{Host: deliveryHost(github.Hosts()), Policy: refreshing.Policy, People: members.Covers}
 	bus.Register(a.bus, inbox.InstallationStep{Store: a.store, Config: routing})
 	a.inbox = inbox.New(a.store, routing, a.log)

@@ -2,11 +2,13 @@ package app
 
 import (
 	"context"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/callboard/callboard/pipeline/bus"
 	"github.com/callboard/callboard/pipeline/githubapp"
+	"github.com/callboard/callboard/pipeline/recovery"
 	"github.com/callboard/callboard/pipeline/refresh"
 	"github.com/callboard/callboard/pipeline/scan"
 	"github.com/callboard/callboard/pipeline/schedule"
@@ -23,6 +25,13 @@ func (a *App) scans(github *githubapp.Clients, step *refresh.Step, cfg refresh.C
 	}, a.store, github, a.log, metrics)
 	bus.Register(a.bus, s)
 	return s
+}
+
+// gaps makes the detector of webhooks that did not arrive.
+func (a *App) gaps(github *githubapp.Clients, now func() time.Time, metrics prometheus.Registerer) *recovery.Detector {
+	return recovery.New(recovery.Config{
+		Hosts: github.Hosts(), Schedule: a.cfg.Scan.Recovery, Window: a.cfg.Scan.Window, Retention: a.cfg.Retention, Now: now,
+	}, a.store, github, a.log, metrics)
 }
 
 // jobs are those of all that recurs. A part that cannot say what it has to do

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/callboard/callboard/handlers/respond"
+	"github.com/callboard/callboard/pipeline/gap"
 	"github.com/callboard/callboard/storage"
 	"github.com/callboard/callboard/storage/view"
 )
@@ -28,6 +29,8 @@ type Status struct {
 	Parked  int `json:"parked"`
 	// OldestMessage is when the first of the backlog was added.
 	OldestMessage time.Time `json:"oldestMessage,omitzero"`
+	// NoGapsSince is as in Gaps.
+	NoGapsSince time.Time `json:"noGapsSince,omitzero"`
 	// Scans counts those that run and those that wait for approval.
 	Scans ScanCounts `json:"scans"`
 }
@@ -79,6 +82,13 @@ func (a *API) Status(w http.ResponseWriter, r *http.Request) error {
 			return err
 		}
 		*n = len(list)
+	}
+	apps, err := gap.Read(r.Context(), a.store)
+	if err != nil {
+		return err
+	}
+	if since, ok := gap.NoneSince(apps); ok {
+		out.NoGapsSince = utc(since)
 	}
 	a.view.Read(func(s *view.Snapshot) {
 		out.Revision, out.Entities = s.Revision(), s.Len()
