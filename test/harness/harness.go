@@ -48,6 +48,8 @@ type World struct {
 	Config *config.Config
 	// URL of Callboard, empty while it does not run.
 	URL string
+	// Now is the clock of what looks back over days; nil for the machine's.
+	Now func() time.Time
 
 	stop func() error
 }
@@ -112,7 +114,7 @@ func (w *World) Start() *World {
 	w.T.Helper()
 	w.Prepare()
 	log := slog.New(slog.NewTextHandler(testWriter{w.T}, &slog.HandlerOptions{Level: slog.LevelWarn}))
-	a, err := app.New(context.Background(), w.Config, app.Options{Log: log, Version: "test"})
+	a, err := app.New(context.Background(), w.Config, app.Options{Log: log, Version: "test", Now: w.Now})
 	if err != nil {
 		w.T.Fatal(err)
 	}
@@ -132,7 +134,7 @@ func (w *World) Replica() *World {
 	w.T.Helper()
 	cfg := *w.Config
 	cfg.Listen = FreeAddress(w.T)
-	r := &World{T: w.T, GitHub: w.GitHub, App: w.App, Config: &cfg}
+	r := &World{T: w.T, GitHub: w.GitHub, App: w.App, Config: &cfg, Now: w.Now}
 	return r.Start()
 }
 
