@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/callboard/callboard/pipeline/fault"
 	"github.com/callboard/callboard/pipeline/githubapp"
 	"github.com/callboard/callboard/test/githubsim"
 )
@@ -37,6 +38,12 @@ func TestInstalledAgain(t *testing.T) {
 	if ok, err := c.Covered(t.Context(), n); ok || err != nil {
 		t.Errorf("covered: %v, %v", ok, err)
 	}
+	remove := f.Inject(githubsim.Fault{Match: "*", Status: http.StatusNotFound})
+	_, err = c.Covered(t.Context(), n)
+	if _, unavailable := fault.Of(err); !unavailable {
+		t.Errorf("a 404 for everything is taken for evidence: %v", err)
+	}
+	remove()
 	f.install(t, "acme")
 	if err := open(); err != nil {
 		t.Errorf("installed again: %v", err)

@@ -145,5 +145,22 @@ func (c *Clients) Covered(ctx context.Context, n Name) (bool, error) {
 		return true, nil
 	}
 	id, err := h.find(ctx, n.place())
-	return id != 0, err
+	if err != nil || id != 0 {
+		return id != 0, err
+	}
+	// A GitHub that says 404 to everything has not taken anything away, nor has
+	// one that does not know the App itself any more.
+	for _, a := range h.apps {
+		var own struct {
+			ID int64 `json:"id"`
+		}
+		_, err := a.jwt.get(ctx, "app", &own)
+		switch _, decided := fault.Of(err); {
+		case decided:
+			return false, err
+		case err != nil || own.ID != a.ID:
+			return false, fault.Unavailable(fmt.Errorf("whether %s is covered cannot be known while GitHub does not know App %d", n.place(), a.ID))
+		}
+	}
+	return false, nil
 }
