@@ -22,9 +22,9 @@ import (
 // be read to another result, and every repository is read again once.
 const processing = "2"
 
-// patience is how often a 404 is tried again before it is believed: GitHub's
-// replicas may not know a repository that was made a moment ago.
-const patience = 3
+// lagTries is how often GitHub is asked again that shows an older head than it
+// announced.
+const lagTries = 3
 
 // Plan is what is to be written for a repository.
 type Plan struct {
@@ -296,7 +296,7 @@ func (s *Step) gone(ctx context.Context, req request, stored storage.Repository)
 // push came from, which is what we have, and not where it led. It may also be
 // true (somebody forced the branch back), so it is believed in the end.
 func (s *Step) lagging(req request, stored storage.Repository, head string) bool {
-	return head == stored.AppliedSHA && req.attempts < patience &&
+	return head == stored.AppliedSHA && req.attempts < lagTries &&
 		slices.Contains(req.befores, head) && !slices.Contains(req.heads, head)
 }
 
@@ -311,23 +311,37 @@ func (s *Step) unseen(ctx context.Context, req request, stored storage.Repositor
 		}
 		return s.forget(ctx, req, stored)
 	}
-	if req.attempts < req.patience(stored) {
+	patience, err := s.patience(ctx, req, stored)
+	if err != nil {
+		return Plan{}, err
+	}
+	if req.attempts < patience {
 		return Plan{}, fmt.Errorf("%s: %w", stored.FullName(), githubapp.ErrNotFound)
 	}
 	return s.remember(ctx, req, stored, files,
 		"GitHub answers 404: the repository was deleted, or the App may not read it; its entities are kept")
 }
 
-// patience is short where nothing was read and somebody, who registered a
-// location, waits for what becomes of it. For others nobody waits.
-func (r request) patience(stored storage.Repository) int {
-	if r.foreign && stored.State != storage.RepositoryActive {
-		return 0
+// patience is how often a 404 is tried again before it is believed: GitHub's
+// replicas may not know a repository that was made a moment ago. It is short
+// where the App says that it has no access, and where nothing was read and
+// somebody, who registered a location, waits for what becomes of it. For others
+// nobody waits.
+func (s *Step) patience(ctx context.Context, req request, stored storage.Repository) (int, error) {
+	const most = 3
+	switch {
+	case req.foreign && stored.State != storage.RepositoryActive:
+		return 0, nil
+	case req.attempts == 0:
+		return most, nil // the first may come too early for the App as well
+	case req.cause.Reason == storage.ReasonLocation && stored.State != storage.RepositoryActive:
+		return 1, nil
 	}
-	if r.cause.Reason == storage.ReasonLocation && stored.State != storage.RepositoryActive {
-		return 1
+	covered, err := s.github.Covered(ctx, name(req, stored))
+	if err == nil && !covered {
+		return 1, nil
 	}
-	return patience
+	return most, err
 }
 
 // commitCause names the commit that is applied. A push that led to another
