@@ -11,7 +11,6 @@ import (
 	"github.com/callboard/callboard/cmd/app"
 	"github.com/callboard/callboard/cmd/config"
 	"github.com/callboard/callboard/cmd/doctor"
-	"github.com/callboard/callboard/pipeline/bus"
 	"github.com/callboard/callboard/storage/migrate"
 )
 
@@ -80,7 +79,7 @@ func diagnosis(files []string, report *doctor.Report) *doctor.Doctor {
 	d := &doctor.Doctor{
 		Config:   cfg,
 		Database: func(ctx context.Context) (migrate.Status, error) { return app.LookDatabase(ctx, cfg.Database) },
-		Bus:      func(ctx context.Context) (bus.RedisStatus, error) { return app.LookRedis(ctx, cfg.Bus) },
+		Redis:    func(ctx context.Context) (doctor.Redis, error) { return app.LookRedis(ctx, cfg.Bus) },
 	}
 	clients, err := app.GitHub(cfg)
 	if err != nil {

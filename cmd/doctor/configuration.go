@@ -21,7 +21,7 @@ func (r *Report) Credentials(err error) {
 
 // faults takes a joined error apart.
 func faults(err error) []error {
-	if joined, ok := err.(interface{ Unwrap() []error }); ok { //nolint:errorlint // only the outermost error joins faults
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
 		return joined.Unwrap()
 	}
 	return []error{err}

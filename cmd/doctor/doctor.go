@@ -17,7 +17,6 @@ import (
 	"time"
 
 	"github.com/callboard/callboard/cmd/config"
-	"github.com/callboard/callboard/pipeline/bus"
 	"github.com/callboard/callboard/pipeline/githubapp"
 	"github.com/callboard/callboard/storage/migrate"
 )
@@ -93,12 +92,23 @@ type GitHub interface {
 	Budgets() []githubapp.Budget
 }
 
+// Redis is what a Redis says of itself.
+type Redis struct {
+	Version string
+	// Old says that it is older than 6.2, whose commands streams need.
+	Old bool
+	// Saves says that it keeps its data over a restart, where SavesKnown.
+	Saves, SavesKnown bool
+	// Policy is maxmemory-policy.
+	Policy string
+}
+
 // Doctor asks. Config must be there; what is nil is not asked.
 type Doctor struct {
 	Config   *config.Config
 	GitHub   GitHub
 	Database func(context.Context) (migrate.Status, error)
-	Bus      func(context.Context) (bus.RedisStatus, error)
+	Redis    func(context.Context) (Redis, error)
 	// Poll is the time between looks for a delivery: a second.
 	Poll time.Duration
 }

@@ -104,11 +104,11 @@ func (d *Doctor) bus(ctx context.Context, r *Report) {
 		s.ok("in the process")
 		return
 	}
-	if d.Bus == nil {
+	if d.Redis == nil {
 		return
 	}
 	r.Wait("asking Redis")
-	status, err := within(ctx, d.Bus)
+	status, err := within(ctx, d.Redis)
 	switch {
 	case err != nil:
 		s.fail("see that Redis runs and that callboard.redis.url is right", "Redis cannot be asked: %s", err)

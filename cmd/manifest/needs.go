@@ -10,6 +10,8 @@
 //	app, err := flow.Run(ctx, listener, say)
 package manifest
 
+import "slices"
+
 // Need is a permission or an event that Callboard uses, and what for.
 type Need struct {
 	Name string
@@ -62,9 +64,8 @@ var (
 func Needed(withPeople bool) Needs {
 	n := repositories
 	if withPeople {
-		// The three-index slices keep append from writing into the lists above.
-		n.Permissions = append(n.Permissions[:len(n.Permissions):len(n.Permissions)], people.Permissions...)
-		n.Events = append(n.Events[:len(n.Events):len(n.Events)], people.Events...)
+		n.Permissions = slices.Concat(n.Permissions, people.Permissions)
+		n.Events = slices.Concat(n.Events, people.Events)
 	}
 	return n
 }
