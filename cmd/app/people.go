@@ -23,7 +23,7 @@ func peopleConfig(cfg *config.Config) people.Config {
 	}
 	for _, o := range cfg.Orgs {
 		out.Providers = append(out.Providers, people.Provider{
-			ID: o.ID, Host: o.Host, URL: urls[o.Host], Orgs: o.Orgs, Schedule: o.Schedule,
+			ID: o.ID, Host: o.Host, URL: urls[o.Host], Orgs: o.Orgs, Schedule: o.Schedule, Pause: o.Pause,
 			Query: githubapp.PeopleQuery{
 				Members: o.MemberPage, Teams: o.TeamPage, TeamMembers: o.TeamMemberPage,
 				VerifiedEmails: o.UseVerifiedEmails, Suspended: o.ExcludeSuspended,

@@ -24,6 +24,9 @@ type OrgProvider struct {
 	UseVerifiedEmails bool
 	ExcludeSuspended  bool
 	Schedule          schedule.Schedule
+	// Pause is the least time between two looks, for each request that the first
+	// one cost; 0 for a second. No key sets it: tests are in more of a hurry.
+	Pause time.Duration
 }
 
 // The schedules where none is configured: discovery as in Backstage, people nightly.

@@ -100,7 +100,7 @@ func (s *Step) failed(req request, source storage.Repository, err error) (Plan, 
 	if _, decided := fault.Of(err); decided || req.attempts < tries {
 		return Plan{}, err
 	}
-	until := s.cfg.Now().Add(s.cfg.Pause)
+	until := s.cfg.Now().Add(turnWait)
 	return Plan{func(ctx context.Context, tx storage.Tx) (bus.Outcome, error) {
 		if _, err := tx.AcquireLease(ctx, lease(source), req.holder, s.cfg.Now(), until); err != nil {
 			return bus.Outcome{}, err

@@ -78,6 +78,9 @@ type Provider struct {
 	// whether suspended users are left out.
 	Query    githubapp.PeopleQuery
 	Schedule schedule.Schedule
+	// Pause is the least time between two looks, for each request that the first
+	// one cost (1 s): as much as the budget of an hour allows at all times.
+	Pause time.Duration
 }
 
 // owner is what the row of the source has as its owner: the organization, or
@@ -115,10 +118,7 @@ type Config struct {
 	// a number of them, waits for somebody to approve it.
 	MaxRemovedShare    float64
 	MaxRemovedEntities int
-	// Pause is the least time between two looks, for each request that the first
-	// one cost (1 s).
-	Pause time.Duration
-	Now   func() time.Time
+	Now                func() time.Time
 }
 
 // Step is the work behind event.TopicPeople.
@@ -134,9 +134,6 @@ var _ bus.Step[Plan] = (*Step)(nil)
 
 // New makes the step.
 func New(cfg Config, store storage.Store, github GitHub, catalog Catalog, log *slog.Logger) *Step {
-	if cfg.Pause == 0 {
-		cfg.Pause = time.Second
-	}
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}

@@ -178,7 +178,7 @@ func (s *Step) replace(ctx context.Context, req request, p Provider, source stor
 	if err != nil {
 		return Plan{}, err
 	}
-	until := s.cfg.Now().Add(time.Duration(max(cost, 1)) * s.cfg.Pause)
+	until := s.cfg.Now().Add(time.Duration(max(cost, 1)) * cmp.Or(p.Pause, time.Second))
 	write := func(ctx context.Context, tx storage.Tx) (bus.Outcome, error) {
 		return s.write(ctx, tx, req, source, change)
 	}
