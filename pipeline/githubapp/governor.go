@@ -147,17 +147,18 @@ func (g *governor) settle(res *http.Response, rank int, name string, began time.
 	return l.stagger(until, rank, w).Sub(now), true
 }
 
-// limited is for a GraphQL answer that says so under status 200.
-func (g *governor) limited(rank int) error {
+// limited is for a GraphQL answer that says so under status 200: a secondary
+// limit, unless the primary one has nothing left.
+func (g *governor) limited(rank int, began time.Time) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	now, l := g.now(), &g.ledger
 	w := l.window(graphqlResource, now)
 	until := w.reset
 	if until.IsZero() || w.remaining > 0 {
-		until = now.Add(time.Minute)
+		l.block(now, began, 0)
+		until = l.blocked
 	}
-	l.exhausted(now, graphqlResource, until)
 	l.postponed[rank]++
 	return rateLimited(l.stagger(until, rank, w).Sub(now))
 }

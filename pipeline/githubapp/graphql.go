@@ -59,6 +59,7 @@ func (c *client) query(ctx context.Context, text string, variables map[string]an
 // post posts one GraphQL query. It gives the errors that stand beside the data
 // to the caller, who must not take what they left out for absent.
 func (c *client) post(ctx context.Context, text string, variables map[string]any, out any) ([]graphqlError, error) {
+	began := c.governor.now()
 	raw, err := c.exchange(ctx, text, variables)
 	if err != nil {
 		return nil, err
@@ -73,7 +74,7 @@ func (c *client) post(ctx context.Context, text string, variables map[string]any
 	for _, e := range answer.Errors {
 		switch {
 		case e.Type == "RATE_LIMITED":
-			return nil, c.governor.limited(rankOf(purposeOf(ctx)))
+			return nil, c.governor.limited(rankOf(purposeOf(ctx)), began)
 		case e.heavy():
 			return nil, fmt.Errorf("%w: %s", ErrTooHeavy, e.Message)
 		}
@@ -162,7 +163,10 @@ func classify(err error) error {
 	case errors.Is(err, errGone):
 		return errGone
 	case errors.As(err, &token) && token.Response != nil:
-		return statusError(token.Response.StatusCode) // the installation is gone, suspended …
+		if token.Response.StatusCode == http.StatusForbidden {
+			return fmt.Errorf("%w (403): the installation is suspended", ErrForbidden)
+		}
+		return statusError(token.Response.StatusCode)
 	case errors.As(err, &answer):
 		return statusError(answer.Response.StatusCode)
 	case errors.As(err, &network) && network.Timeout():
