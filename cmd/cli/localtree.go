@@ -2,14 +2,12 @@ package cli
 
 import (
 	"context"
-	"crypto/sha1" //nolint:gosec // Git names blobs by SHA-1
-	"encoding/hex"
-	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
 
 	"github.com/callboard/callboard/pipeline/githubapp"
+	"github.com/callboard/callboard/pipeline/localfile"
 )
 
 // localTree is a directory seen as a repository at one commit. It is read
@@ -70,10 +68,7 @@ func (t *localTree) Lookup(_ context.Context, paths []string) (map[string]github
 
 // object names a body as Git does.
 func (t *localTree) object(path string, body []byte) githubapp.Object {
-	h := sha1.New() //nolint:gosec // Git names blobs by SHA-1
-	fmt.Fprintf(h, "blob %d\x00", len(body))
-	h.Write(body)
-	sha := hex.EncodeToString(h.Sum(nil))
+	sha := localfile.BlobSHA(body)
 	t.bySHA[sha] = path
 	return githubapp.Object{SHA: sha, Size: int64(len(body))}
 }

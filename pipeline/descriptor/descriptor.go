@@ -37,7 +37,8 @@ type Limits struct {
 // Source says where a file lies and how it came in.
 type Source struct {
 	// URL is the tree-form URL of the file, for example
-	// https://github.com/acme/shop/tree/main/catalog-info.yaml.
+	// https://github.com/acme/shop/tree/main/catalog-info.yaml; of a file of the
+	// machine itself file:/srv/catalog/all.yaml.
 	URL string
 	// Origin is the location ref of the root, for example
 	// url:https://github.com/acme/shop/blob/main/catalog-info.yaml.

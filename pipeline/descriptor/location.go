@@ -16,20 +16,25 @@ func (p *process) location() bool {
 		return true
 	}
 	spec := p.entity.child("spec")
-	if t, has := spec.text("type"); has && t != "url" {
+	t, has := spec.text("type")
+	if has && t != "url" && t != p.src.kind() {
 		e := jsError("InputError", `Registered locations must be of an allowed type ["url"]`, nil)
 		return p.fail(e, "location-type", []string{"spec", "type"})
 	}
 	good := true
 	read := func(target string, path []string) {
 		resolved, err := ResolveURL(target, p.src.URL, p.src.Hosts)
+		if _, local := LocalFile(resolved); local && p.src.local() && t != "url" {
+			p.result.Targets = append(p.result.Targets, resolved)
+			return
+		}
 		if err != nil {
 			resolved = target
 		}
 		u, err := parseURL(resolved)
 		switch {
 		case err != nil:
-			good = p.fail(jsError("Error", "Unable to read url, Invalid URL", nil), "location-target", path)
+			good = p.fail(jsError("Error", "Unable to read "+p.src.kind()+", Invalid URL", nil), "location-target", path)
 		case u.scheme != "http" && u.scheme != "https":
 			good = p.fail(jsError("Error", "Unable to read url, "+NotAllowed(resolved).Message, nil), "location-target", path)
 		default:

@@ -119,9 +119,9 @@ func (p *process) readable() bool {
 		}
 		return p.fail(jsError("Error", "Expected object at root, got "+got, nil), "root-object", nil)
 	}
-	message := fmt.Sprintf("YAML error at url:%s, YAMLParseError: %s", p.src.URL, f.message)
+	message := fmt.Sprintf("YAML error at %s, YAMLParseError: %s", p.src.location(), f.message)
 	if f.thrown {
-		message = "Unable to read url, " + f.message
+		message = "Unable to read " + p.src.kind() + ", " + f.message
 	}
 	d := diagnose(f.rule, f.brief())
 	d.Line, d.Column = f.line, f.col
@@ -145,7 +145,7 @@ func (p *process) envelope() bool {
 	if !ok {
 		return p.fail(jsError("Error", "metadata.annotations must be a valid object", nil), "field-type", []string{"metadata", "annotations"})
 	}
-	o.set(entity.AnnotationLocation, "url:"+p.src.URL)
+	o.set(entity.AnnotationLocation, p.src.location())
 	o.set(entity.AnnotationOriginLocation, p.src.Origin)
 	meta.set("annotations", o)
 	return true
@@ -189,8 +189,8 @@ func (p *process) annotate() bool {
 		}
 	}
 	annotations := p.entity.child("metadata").child("annotations")
-	if annotations == nil {
-		return true // a placeholder stands there; the schema will complain
+	if annotations == nil || p.src.local() { // a placeholder stands there, and the schema will complain; or no URL leads there
+		return true
 	}
 	known := false
 	if u, err := parseURL(p.src.URL); err == nil {

@@ -26,6 +26,9 @@ func asType(u, segment string) string {
 // the folder of the file. Where base lies on one of hosts (github.com when
 // there are none) the result has the tree form.
 func ResolveURL(target, base string, hosts []string) (string, error) {
+	if file, ok := LocalFile(base); ok {
+		return resolveLocal(target, file)
+	}
 	b, err := parseURL(base)
 	if err != nil || !b.special {
 		return "", errInvalidURL

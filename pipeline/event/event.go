@@ -30,6 +30,9 @@ const (
 	// TopicPeople asks for the users and groups of an organization to be made equal
 	// to its members and teams. Key: PeopleKey; payload: People.
 	TopicPeople = "organization.people.v1"
+	// TopicFiles asks for a look at the files that catalog.locations names.
+	// Key: FilesKey; payload: Files.
+	TopicFiles = "files.read.v1"
 	// TopicInstallation carries an installation or installation_repositories
 	// delivery, which names many repositories. Key: "installation/<id>"; payload: Installation.
 	TopicInstallation = "installation.changed.v1"
@@ -124,6 +127,31 @@ type People struct {
 // groups of an organization. No repository may be called so.
 const PeopleName = "~people"
 
+// FilesName names, where a repository has its name, the files of the machine itself
+// that catalog.locations names. FilesOwner stands for their owner.
+const (
+	FilesName  = "~files"
+	FilesOwner = "local"
+)
+
+// Files asks for those files to be looked at.
+type Files struct {
+	// Force reads again what did not change.
+	Force bool `json:"force,omitempty"`
+}
+
+// FilesMessage makes the message of a look at files, due at once. All have one key.
+func FilesMessage(f Files, cause storage.Cause) (storage.Message, error) {
+	payload, err := json.Marshal(f)
+	if err != nil {
+		return storage.Message{}, fmt.Errorf("encode a look at files: %w", err)
+	}
+	return storage.Message{Topic: TopicFiles, Key: FilesKey, Payload: payload, Cause: cause}, nil
+}
+
+// FilesKey is the ordering key of the looks at files.
+const FilesKey = "files"
+
 // PeopleMessage makes the message of a look at people, due at once.
 func PeopleMessage(p People, cause storage.Cause) (storage.Message, error) {
 	payload, err := json.Marshal(p)
@@ -146,10 +174,13 @@ func RefreshKey(r Refresh) string {
 	return fmt.Sprintf("%s/%s/%s", r.Host, r.Owner, r.Name)
 }
 
-// RefreshMessage makes the message of a refresh, due at once. What declares people
-// is refreshed by a look at them.
+// RefreshMessage makes the message of a refresh, due at once. What declares people,
+// and local files, are refreshed by a look at them.
 func RefreshMessage(r Refresh, cause storage.Cause) (storage.Message, error) {
-	if r.Name == PeopleName {
+	switch r.Name {
+	case FilesName:
+		return FilesMessage(Files{Force: r.Force}, cause)
+	case PeopleName:
 		return PeopleMessage(People{Host: r.Host, Org: r.Owner, Force: r.Force}, cause)
 	}
 	payload, err := json.Marshal(r)

@@ -23,7 +23,7 @@ func Messages(ctx context.Context, r storage.Reader, locations []storage.Locatio
 			topic = event.TopicLook
 		}
 		if i, twice := seen[event.RefreshKey(req)]; twice {
-			if topic == event.TopicRefresh {
+			if topic == event.TopicRefresh && msgs[i].Topic == event.TopicLook {
 				msgs[i].Topic = topic
 			}
 			continue
@@ -42,7 +42,9 @@ func Messages(ctx context.Context, r storage.Reader, locations []storage.Locatio
 		if err != nil {
 			return nil, err
 		}
-		msg.Topic = topic
+		if topic == event.TopicLook {
+			msg.Topic = topic
+		}
 		msgs = append(msgs, msg)
 	}
 	return msgs, nil

@@ -223,7 +223,7 @@ func (c *crawl) unchanged(w want, o githubapp.Object, objects map[string]githuba
 		!slices.Equal(f.Roots, c.roots[w.path]) {
 		return f, false
 	}
-	if c.lost == "" && diagnosed(f, ruleUnreadable, ruleReach) {
+	if c.lost == "" && diagnosed(f, ruleUnreadable, ruleReach, ruleLocal) {
 		return f, false // what was wrong may be otherwise now
 	}
 	for in, sha := range f.Inputs {

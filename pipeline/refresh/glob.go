@@ -26,6 +26,10 @@ func (c *crawl) expand(ctx context.Context, p *match.Pattern) (paths []string, n
 	if path, plain := p.Plain(); plain {
 		return []string{path}, true, nil
 	}
+	if tree, local := c.tree.(LocalTree); local {
+		paths, err = c.expandLocal(ctx, tree, p)
+		return paths, false, err
+	}
 	g := &c.globs
 	if found, ok := g.found[p.String()]; ok {
 		return found, false, nil

@@ -45,7 +45,7 @@ func (c *crawl) allowed(r *fileResult, res descriptor.Result) bool {
 		return true
 	}
 	e := &entity.Error{Name: "NotAllowedError", Message: fmt.Sprintf(
-		"Entity %s at url:%s, originated at %s, is not of an allowed kind for that location", res.Ref, fileURL(c.repo, "tree", r.Path), r.Origin)}
+		"Entity %s at %s, originated at %s, is not of an allowed kind for that location", res.Ref, fileRef(c.repo, r.Path), r.Origin)}
 	r.Diagnostics = append(r.Diagnostics, c.about(r, res, "kind-not-allowed", entity.SeverityError, e.Error(),
 		"Allow the kind in catalog.rules of the server, for this location or for all, or remove the document."))
 	r.Errors = append(r.Errors, statusItem(e))

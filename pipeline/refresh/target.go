@@ -16,6 +16,9 @@ import (
 
 // fileURL is the page of a file: mode is "tree" or "blob".
 func fileURL(r storage.Repository, mode, file string) string {
+	if isLocal(r) {
+		return localURL + file
+	}
 	u := url.URL{Path: "/" + mode + "/" + r.DefaultBranch + "/" + file}
 	return r.HTMLURL + u.EscapedPath()
 }
@@ -23,6 +26,13 @@ func fileURL(r storage.Repository, mode, file string) string {
 // repoPath is the path of a file URL that lies in the repository and on its
 // default branch.
 func repoPath(r storage.Repository, fileURL string) (string, bool) {
+	if isLocal(r) {
+		file, ok := descriptor.LocalFile(fileURL)
+		if !ok {
+			return "", false
+		}
+		return location.CleanPath(strings.TrimPrefix(file, "/"))
+	}
 	ref, ok := location.Parse(fileURL)
 	base, err := url.Parse(r.HTMLURL)
 	if !ok || err != nil || !strings.EqualFold(ref.Host, base.Host) ||
@@ -44,8 +54,10 @@ func repoPath(r storage.Repository, fileURL string) (string, bool) {
 func (c *crawl) sortTargets(r *fileResult, res descriptor.Result) {
 	beyond := 0
 	for _, target := range res.Targets {
-		target, _, _ = strings.Cut(target, "#") // names no file: one target must not come
-		target, _, _ = strings.Cut(target, "?") // in many spellings
+		if !strings.HasPrefix(target, localURL) {
+			target, _, _ = strings.Cut(target, "#") // names no file: one target must not come
+			target, _, _ = strings.Cut(target, "?") // in many spellings
+		}
 		if p, ok := repoPath(c.repo, target); ok {
 			r.Targets = r.once(r.Targets, p)
 			continue

@@ -26,6 +26,9 @@ func (c *crawl) refuse(w want, o githubapp.Object) (fileResult, bool) {
 	if r, ok := c.remembered(w); ok {
 		return r, true
 	}
+	if r, ok := c.unreadable(w, o.SHA); ok {
+		return r, true
+	}
 	f := c.file(w, storage.FileOK)
 	f.BlobSHA = o.SHA
 	d := entity.Diagnostic{Path: w.path, Commit: c.repo.AppliedSHA, Severity: entity.SeverityError}
@@ -51,7 +54,7 @@ func (c *crawl) refuse(w want, o githubapp.Object) (fileResult, bool) {
 		d.Hint = "Split the file, or raise callboard.catalog.maxFileBytes."
 	default:
 		reason, ignored := match.Ignored(w.path)
-		if !ignored || w.named {
+		if !ignored || w.named || isLocal(c.repo) {
 			return fileResult{}, false
 		}
 		f.Status = storage.FileIgnored
