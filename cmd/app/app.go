@@ -24,6 +24,7 @@ import (
 	"github.com/callboard/callboard/pipeline/bus"
 	"github.com/callboard/callboard/pipeline/githubapp"
 	"github.com/callboard/callboard/pipeline/inbox"
+	"github.com/callboard/callboard/pipeline/localfile"
 	"github.com/callboard/callboard/pipeline/location"
 	"github.com/callboard/callboard/pipeline/people"
 	"github.com/callboard/callboard/pipeline/refresh"
@@ -48,6 +49,7 @@ type App struct {
 	view     *view.View
 	inbox    *inbox.Inbox
 	bus      *bus.Bus
+	files    *localfile.Watcher // nil where no location names a file
 	runner   *schedule.Runner
 	server   *http.Server
 	listener net.Listener
@@ -107,6 +109,7 @@ func (a *App) setup(ctx context.Context, opts Options) error {
 	bus.Register(a.bus, step)
 	bus.RegisterBackground(a.bus, refresh.Looks{Step: step})
 	bus.RegisterBackground(a.bus, refresh.Scanned{Step: step})
+	a.localFiles(step)
 	members := people.New(peopleConfig(cfg), a.store, github, peopleCatalog{step}, a.log)
 	bus.Register(a.bus, members)
 	scans := a.scans(github, step, refreshing, metrics)
@@ -180,6 +183,9 @@ func (a *App) Run(ctx context.Context) error {
 	})
 	g.Go(func() error { return a.inbox.Run(gctx) })
 	g.Go(func() error { return a.bus.Run(gctx) })
+	if a.files != nil {
+		g.Go(func() error { return a.files.Run(gctx) })
+	}
 	g.Go(func() error { return a.runner.Run(gctx) })
 	g.Go(func() error {
 		if err := a.server.Serve(a.listener); !errors.Is(err, http.ErrServerClosed) {

@@ -7,7 +7,10 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/callboard/callboard/cmd/config"
+	"github.com/callboard/callboard/pipeline/bus"
 	"github.com/callboard/callboard/pipeline/event"
+	"github.com/callboard/callboard/pipeline/localfile"
 	"github.com/callboard/callboard/pipeline/location"
 	"github.com/callboard/callboard/pipeline/refresh"
 	"github.com/callboard/callboard/storage"
@@ -21,7 +24,7 @@ func (a *App) registerLocations(ctx context.Context, hosts []string) error {
 	const source = location.SourceConfig
 	var want []storage.Location
 	for _, l := range a.cfg.Locations {
-		loc, err := location.Check(l.Type, l.Target, hosts)
+		loc, err := checkLocation(l, hosts)
 		if err != nil {
 			a.log.WarnContext(ctx, "catalog.locations: an entry is left out", slog.String("at", l.Place), slog.Any(event.LogError, err))
 			continue
@@ -45,6 +48,23 @@ func (a *App) registerLocations(ctx context.Context, hosts []string) error {
 		_, err = tx.AddMessages(ctx, msgs)
 		return err
 	})
+}
+
+func checkLocation(l config.Location, hosts []string) (storage.Location, error) {
+	if l.Type == "file" {
+		return location.File(l.Target)
+	}
+	return location.Check(l.Type, l.Target, hosts)
+}
+
+// localFiles reads the files that catalog.locations names.
+func (a *App) localFiles(step *refresh.Step) {
+	bus.Register(a.bus, refresh.LocalFiles{Step: step, Open: func(locations []storage.Location, limit int) refresh.LocalTree {
+		return localfile.Open(locations, limit)
+	}})
+	if slices.ContainsFunc(a.cfg.Locations, func(l config.Location) bool { return l.Type == "file" }) {
+		a.files = &localfile.Watcher{Store: a.store, Source: refresh.LocalRepository(), Log: a.log}
+	}
 }
 
 // readAgain asks for a look at everything that was read under other settings.

@@ -1,6 +1,8 @@
 package config
 
 import (
+	"path/filepath"
+
 	"github.com/callboard/callboard/pipeline/rule"
 )
 
@@ -43,6 +45,7 @@ func (c *Config) catalog(r, own reader) {
 	}
 	for _, entry := range at.at("locations").list() {
 		l := Location{Type: entry.at("type").str("url"), Target: entry.at("target").str(""), Place: entry.node.place()}
+		l.Target = entry.resolved(l.Type, l.Target)
 		c.Locations = append(c.Locations, l)
 		for _, own := range entry.at("rules").list() {
 			allowed := catalogRule(own)
@@ -56,6 +59,20 @@ func (c *Config) catalog(r, own reader) {
 	}
 	c.providers(at.at("providers.github"))
 	c.orgs(at.at("providers.githubOrg"))
+}
+
+// resolved makes the target of a file location absolute: it is relative to the
+// working directory (contract catalog 3.1).
+func (r reader) resolved(typ, target string) string {
+	if typ != "file" || target == "" {
+		return target
+	}
+	abs, err := filepath.Abs(target)
+	if err != nil {
+		r.fault(r.node, "%s: %s", r.path, err)
+		return target
+	}
+	return abs
 }
 
 // catalogRule reads {allow: [Kind or {kind, 'spec.type'}], locations: [{type, exact, pattern}]}
@@ -80,7 +97,8 @@ func catalogRule(r reader) rule.Rule {
 		out.Allow = append(out.Allow, k)
 	}
 	for _, entry := range r.at("locations").list() {
-		l, err := rule.NewLocation(entry.at("type").str(""), entry.at("exact").str(""), entry.at("pattern").str(""))
+		typ := entry.at("type").str("")
+		l, err := rule.NewLocation(typ, entry.resolved(typ, entry.at("exact").str("")), entry.at("pattern").str(""))
 		if err != nil {
 			entry.fault(entry.node, "%s: %s", entry.path, err)
 		}
