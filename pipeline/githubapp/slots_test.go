@@ -2,11 +2,15 @@ package githubapp
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
+	"net/http"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/callboard/callboard/pipeline/fault"
 )
 
 // Slots go to the most urgent first, and scans leave some.
@@ -106,6 +110,60 @@ func TestSlotsManyAtOnce(t *testing.T) {
 		}
 		if running, waiting := s.counts(); running+waiting > 0 {
 			t.Errorf("%d run and %d wait at the end", running, waiting)
+		}
+	})
+}
+
+// hanging answers when it is told to.
+type hanging chan *http.Response
+
+// RoundTrip implements http.RoundTripper.
+func (h hanging) RoundTrip(*http.Request) (*http.Response, error) {
+	if res := <-h; res != nil {
+		return res, nil
+	}
+	return nil, errors.New("connection refused")
+}
+
+// Behind too many others a request is postponed, not failed; one that breaks, or
+// is refused, gives its place back.
+func TestCrowded(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		answers := make(hanging)
+		g := &governor{base: answers, now: time.Now, patience: 10 * time.Second, slots: slots{max: 1}}
+		ask := func() error {
+			req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "https://api.github.com/", nil)
+			if err != nil {
+				return err
+			}
+			res, err := g.RoundTrip(req)
+			if err == nil {
+				_ = res.Body.Close()
+			}
+			return err
+		}
+		first := make(chan error)
+		go func() { first <- ask() }()
+		synctest.Wait()
+		began := time.Now()
+		fate, ok := fault.Of(ask())
+		if !ok || fate.Reason != fault.ReasonRateLimited || fate.After <= 0 || time.Since(began) != g.patience {
+			t.Errorf("after %s: %+v", time.Since(began), fate)
+		}
+		answers <- nil
+		if err := <-first; err == nil {
+			t.Error("a broken connection is no error")
+		}
+		for _, status := range []int{http.StatusOK, http.StatusInternalServerError, http.StatusForbidden} {
+			go func() { first <- ask() }()
+			answers <- &http.Response{StatusCode: status, Header: http.Header{}, Body: http.NoBody}
+			if err := <-first; err != nil {
+				t.Errorf("%d: %v", status, err)
+			}
+		}
+		if running, waiting := g.slots.counts(); running+waiting > 0 {
+			t.Errorf("%d run and %d wait", running, waiting)
 		}
 	})
 }
