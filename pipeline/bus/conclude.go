@@ -76,8 +76,13 @@ func (b *Bus) report(ctx context.Context, o Observed, msgs []storage.Message) {
 	}
 	if o.Err != nil {
 		level = slog.LevelWarn
-		if o.Result == resultParked {
+		switch {
+		case o.Result == resultParked:
 			level = slog.LevelError
+		case o.Result == resultPostponed && b.sched.background[o.Topic]:
+			level = slog.LevelDebug // thousands may wait for a rate limit, and nobody for them
+		case o.Result == resultPostponed:
+			level = slog.LevelInfo
 		}
 		attrs = append(attrs, slog.String(event.LogError, o.Err.Error()))
 		if p, ok := errors.AsType[*panicError](o.Err); ok {
