@@ -132,7 +132,7 @@ func (h *chronicle) happen() {
 	default:
 		h.repository(h.pick(len(h.repos)))
 	}
-	if h.pick(6) == 0 {
+	if h.pick(20) == 0 {
 		h.Settled()
 	}
 }
