@@ -55,9 +55,6 @@ func (r *Report) Failed() bool { return r.failed }
 
 func (r *Report) add(check string, s Status, detail, do string) {
 	r.failed = r.failed || s == Failed
-	if r.secrets != nil {
-		detail, do = r.secrets.Replace(detail), r.secrets.Replace(do)
-	}
 	r.Result(Result{check, s, detail, do})
 }
 
@@ -67,14 +64,25 @@ type section struct {
 	check string
 }
 
-func (s section) ok(format string, args ...any) { s.add(s.check, OK, fmt.Sprintf(format, args...), "") }
+func (s section) ok(format string, args ...any) { s.add(s.check, OK, s.text(format, args), "") }
 
 func (s section) warn(do, format string, args ...any) {
-	s.add(s.check, Warning, fmt.Sprintf(format, args...), do)
+	s.add(s.check, Warning, s.text(format, args), do)
 }
 
 func (s section) fail(do, format string, args ...any) {
-	s.add(s.check, Failed, fmt.Sprintf(format, args...), do)
+	s.add(s.check, Failed, s.text(format, args), do)
+}
+
+// text takes secrets out of errors: drivers quote what they were given. Our own
+// words have none, and a password such as "test" would blot them out.
+func (r *Report) text(format string, args []any) string {
+	for i, arg := range args {
+		if err, ok := arg.(error); ok && r.secrets != nil {
+			args[i] = r.secrets.Replace(err.Error())
+		}
+	}
+	return fmt.Sprintf(format, args...)
 }
 
 func (r *Report) about(check string) section { return section{r, check} }

@@ -218,9 +218,9 @@ func quota(s section, left, limit int, reset time.Time) {
 }
 
 // reason shortens what happens often.
-func reason(err error) string {
+func reason(err error) error {
 	if errors.Is(err, context.DeadlineExceeded) {
-		return "no answer within " + patience.String()
+		return fmt.Errorf("no answer within %s", patience)
 	}
-	return err.Error()
+	return err
 }

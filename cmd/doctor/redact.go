@@ -12,8 +12,7 @@ import (
 // ordinary words, and is none.
 const minSecret = 4
 
-// redactor takes every secret of the configuration out of a text: errors of
-// drivers quote what they were given.
+// redactor takes every secret of the configuration out of a text.
 func redactor(c *config.Config) *strings.Replacer {
 	var pairs []string
 	hide := func(s string) {
