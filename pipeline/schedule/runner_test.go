@@ -159,6 +159,24 @@ func TestAJobRunsAtItsTimes(t *testing.T) {
 	})
 }
 
+// Whatever runs after each start is then on its schedule.
+func TestAJobThatRunsOnStart(t *testing.T) {
+	t.Parallel()
+	inBubble(t, func(w *world) {
+		job := w.job(name, schedule.Schedule{Cron: "@hourly", InitialDelay: 10 * time.Second}, 0, nil)
+		job.OnStart = true
+		manual := w.job("manual", schedule.Schedule{Manual: true}, 0, nil)
+		manual.OnStart = true
+		p := w.start(job, manual)
+		w.after(70 * time.Minute)
+		w.want("job 10s", "job 1h0m0s")
+		p.stop()
+		w.start(job, manual)
+		w.after(2 * time.Hour)
+		w.want("job 1h10m10s", "job 2h0m0s")
+	})
+}
+
 func TestWhatWasMissedIsDoneOnce(t *testing.T) {
 	t.Parallel()
 	inBubble(t, func(w *world) {
