@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"time"
 
@@ -15,11 +16,13 @@ import (
 	"github.com/callboard/callboard/storage"
 )
 
-// beginning asks for a scan of an account.
+// beginning asks for a scan of an account. Who follows is not content with one
+// that began before he asked: it may have read already what he heard of.
 type beginning struct {
 	account
-	cause storage.Cause
-	asked time.Time
+	cause   storage.Cause
+	asked   time.Time
+	follows bool
 }
 
 // Start begins scans of the accounts of a host, or of one of them; "" stands
@@ -60,9 +63,8 @@ func (s *Step) start(ctx context.Context, all []account, cause storage.Cause) (i
 // to end.
 const followAgain = 5 * time.Second
 
-// begin begins a scan, or joins the one that runs. What GitHub said happened to
-// an installation may have come after the running one read it: then another
-// follows. A paused one is superseded, and so is what it holds.
+// begin begins a scan, joins the one that runs, or waits to follow it. A paused
+// one is superseded, and so is what it holds.
 func (s *Step) begin(ctx context.Context, tx storage.Tx, b beginning) (storage.Scan, error) {
 	if err := lock(ctx, tx, b.host, b.owner); err != nil {
 		return storage.Scan{}, err
@@ -71,14 +73,10 @@ func (s *Step) begin(ctx context.Context, tx storage.Tx, b beginning) (storage.S
 	if err != nil {
 		return storage.Scan{}, err
 	}
-	for _, o := range before {
-		if o.InstallationID != b.installation || o.State != storage.ScanRunning {
-			continue
+	for i := range before {
+		if joined, err := s.join(ctx, tx, b, &before[i]); err != nil || joined {
+			return before[i], err
 		}
-		if b.cause.Reason == storage.ReasonInstallation && o.StartedAt.Before(b.asked) {
-			return o, s.later(ctx, tx, b)
-		}
-		return o, nil
 	}
 	for _, o := range before {
 		if err := s.supersede(ctx, tx, o); err != nil {
@@ -106,6 +104,40 @@ func lock(ctx context.Context, tx storage.Tx, host, owner string) error {
 	// Over as soon as it begins: what is held is the row, until the transaction ends.
 	_, err := tx.AcquireLease(ctx, "scan:"+strings.ToLower(host+"/"+owner), uuid.NewString(), time.Time{}, time.Time{})
 	return err
+}
+
+// join says whether a scan of the account does, or whether another one will follow it.
+func (s *Step) join(ctx context.Context, tx storage.Tx, b beginning, o *storage.Scan) (joined bool, err error) {
+	switch {
+	case o.InstallationID != b.installation || o.State == storage.ScanFailed:
+		return false, nil
+	case b.follows && !o.StartedAt.Before(b.asked):
+		return true, nil
+	case o.State != storage.ScanRunning:
+		return false, nil
+	}
+	if *o, err = s.stuck(ctx, tx, *o); err != nil || o.State == storage.ScanFailed {
+		return false, err
+	}
+	if b.follows {
+		err = s.later(ctx, tx, b)
+	}
+	return true, err
+}
+
+// stuck fails a running scan whose step was given up: nothing would ever end it,
+// and everybody would go on joining it.
+func (s *Step) stuck(ctx context.Context, tx storage.Tx, o storage.Scan) (storage.Scan, error) {
+	steps, err := tx.UndoneMessages(ctx, event.TopicScan, event.ScanKey(event.Scan{Scan: o.ID}))
+	if err != nil || slices.ContainsFunc(steps, func(m storage.Message) bool { return m.ParkedAt.IsZero() }) {
+		return o, err
+	}
+	o.Error = "its step is lost"
+	for _, m := range steps {
+		o.Error = m.Error
+	}
+	o = s.failed(o, o.Error).scan
+	return o, tx.PutScan(ctx, o)
 }
 
 // supersede ends a scan that another one follows. Whatever is still held for it

@@ -114,7 +114,7 @@ func (s *Step) Plan(ctx context.Context, msgs []storage.Message) (Plan, error) {
 				return p, err
 			}
 			for _, a := range all {
-				p.begin = append(p.begin, beginning{account: a, cause: m.Cause, asked: m.CreatedAt})
+				p.begin = append(p.begin, beginning{account: a, cause: m.Cause, asked: m.CreatedAt, follows: true})
 			}
 			continue
 		}

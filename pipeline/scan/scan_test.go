@@ -342,6 +342,9 @@ func TestAScanFollowsWhereTheInstallationChangedMeanwhile(t *testing.T) {
 	}
 	all := f.scans()
 	same(t, "scans", 2, len(all))
+	f.now = all[0].StartedAt // who asked before is content with it
+	f.ask(7)
+	same(t, "scans then", 2, len(f.scans()))
 	same(t, "cause", storage.Cause{Reason: "installation", Delivery: "d"}, all[0].Cause)
 	f.proceed(all[0].ID)
 	cause := f.refreshes()[0].Cause
@@ -361,7 +364,7 @@ func paused(t *testing.T) (*fixture, string) {
 	id := f.start()
 	f.proceed(id)
 	f.refreshed(map[int64]int{6: 3})
-	if s := f.proceed(id); s.State != storage.ScanPaused || s.Removing != 3 || !strings.Contains(s.Error, "would remove 3 of the 18 entities of acme, from 1 repositories") {
+	if s := f.proceed(id); s.State != storage.ScanPaused || s.Removing != 3 || !strings.Contains(s.Error, "would remove 3 of the 18 entities of acme (in 1 of its repositories)") {
 		t.Fatalf("ends as %+v", s)
 	}
 	if !strings.Contains(f.log.String(), `level=ERROR msg="scan paused"`) {
@@ -472,6 +475,51 @@ func TestParkedRefreshesFail(t *testing.T) {
 		}
 	}
 	same(t, "failed", 1, f.scan(id).Failed)
+}
+
+// Nobody waits for ever, and what was counted in part is not released.
+func TestAScanWaitsADay(t *testing.T) {
+	t.Parallel()
+	for _, held := range []int{0, 1} {
+		f := setup(t)
+		f.show(2)
+		f.know(7)
+		f.show(0)
+		id := f.start()
+		f.proceed(id)
+		f.tx(func(ctx context.Context, tx storage.Tx) error {
+			if err := tx.FinishMessages(ctx, []int64{f.refreshes()[0].ID}, f.now); err != nil || held == 0 {
+				return err
+			}
+			return tx.PutHold(ctx, storage.Hold{ScanID: id, RepositoryID: 1, Entities: 1, Payload: []byte(`{}`)})
+		})
+		f.now = f.now.Add(24 * time.Hour)
+		if _, err := f.run(event.ScanKey(event.Scan{Scan: id})); err != nil {
+			t.Fatal(err)
+		}
+		s := f.scan(id)
+		if want := []storage.ScanState{storage.ScanDone, storage.ScanPaused}[held]; s.State != want || s.Failed != 1 || !strings.Contains(s.Error, "1 repositories were not read within 24h") {
+			t.Errorf("ends as %+v", s)
+		}
+	}
+}
+
+// A scan whose step was given up is not joined for ever.
+func TestAStuckScanIsReplaced(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	id := f.start()
+	step := f.undone(event.TopicScan, event.ScanKey(event.Scan{Scan: id}))[0]
+	f.tx(func(ctx context.Context, tx storage.Tx) error {
+		return tx.ParkMessages(ctx, []int64{step.ID}, f.now, "panic: x")
+	})
+	f.now = f.now.Add(time.Second)
+	if again := f.start(); again == id {
+		t.Error("the stuck one was joined")
+	}
+	if s := f.scan(id); s.State != storage.ScanFailed || s.Error != "panic: x" {
+		t.Errorf("the stuck one is %+v", s)
+	}
 }
 
 // While refreshes wait for a rate limit, a scan looks at them ever less often.

@@ -97,9 +97,11 @@ func (s *Step) missing(ctx context.Context, scan storage.Scan) ([]storage.Reposi
 
 // The pauses between two looks at what a scan waits for: a share of how long it
 // has been waiting, because rate limits may make it wait for hours.
+// What is not done after a day is not waited for.
 const (
 	waitLeast = 500 * time.Millisecond
 	waitMost  = 30 * time.Second
+	waitEnd   = 24 * time.Hour
 )
 
 // settle waits for the refreshes that a scan asked for, and then counts what
@@ -110,18 +112,26 @@ func (s *Step) settle(ctx context.Context, scan storage.Scan) (move, error) {
 		return move{}, err
 	}
 	now := s.cfg.Now()
-	if waiting > 0 {
-		wait := min(max(now.Sub(scan.UpdatedAt)/4, waitLeast), waitMost)
-		return move{scan: scan, next: now.Add(wait)}, nil
+	if waited := now.Sub(scan.UpdatedAt); waiting > 0 && waited < waitEnd {
+		return move{scan: scan, next: now.Add(min(max(waited/4, waitLeast), waitMost))}, nil
 	}
 	holds, err := s.store.Holds(ctx, scan.ID)
 	if err != nil {
 		return move{}, err
 	}
 	m := move{scan: scan, end: true}
-	m.scan.Failed, m.scan.Removing = failed, 0
+	m.scan.Failed, m.scan.Removing = failed+waiting, 0
 	for _, h := range holds {
 		m.scan.Removing += h.Entities
+	}
+	if waiting > 0 {
+		// Whoever released only what is counted by now would release all in parts.
+		m.pause = m.scan.Removing > 0
+		m.scan.Error = fmt.Sprintf("%d repositories were not read within %s, so what would go is not counted", waiting, waitEnd)
+		if m.pause {
+			m.scan.Error += fmt.Sprintf("; %d entities so far: %s", m.scan.Removing, choice(scan))
+		}
+		return m, nil
 	}
 	if m.scan.Removing <= s.cfg.MaxRemovedEntities {
 		return m, nil
@@ -131,11 +141,15 @@ func (s *Step) settle(ctx context.Context, scan storage.Scan) (move, error) {
 		return move{}, err
 	}
 	if m.pause = float64(m.scan.Removing) > s.cfg.MaxRemovedShare*float64(entities); m.pause {
-		m.scan.Error = fmt.Sprintf("it would remove %d of the %d entities of %s, from %d repositories: "+
-			"callboard scan approve %s removes them, callboard scan reject %s keeps them",
-			m.scan.Removing, entities, scan.Owner, len(holds), scan.ID, scan.ID)
+		m.scan.Error = fmt.Sprintf("it would remove %d of the %d entities of %s (in %d of its repositories): %s",
+			m.scan.Removing, entities, scan.Owner, len(holds), choice(scan))
 	}
 	return m, nil
+}
+
+// choice says what may be done about a paused scan.
+func choice(s storage.Scan) string {
+	return fmt.Sprintf("callboard scan approve %s removes them, callboard scan reject %s keeps them", s.ID, s.ID)
 }
 
 // generated are the Locations that the catalog makes itself: nobody misses them.

@@ -104,7 +104,7 @@ func (m *metrics) Collect(ch chan<- prometheus.Metric) {
 			states[s.State]++
 		}
 		account := event.ScanKey(event.Scan{Host: s.Host, Owner: s.Owner})
-		if _, newer := last[account]; !newer && s.Kind == storage.ScanRepositories && Complete(s) {
+		if _, newer := last[account]; !newer && s.Kind == storage.ScanRepositories && s.Complete() {
 			last[account] = s.StartedAt
 		}
 	}
@@ -121,6 +121,3 @@ func (m *metrics) Collect(ch chan<- prometheus.Metric) {
 		ch <- prometheus.MustNewConstMetric(m.complete, prometheus.GaugeValue, float64(oldest.UnixMilli())/1000)
 	}
 }
-
-// Complete says that a scan saw everything and that all of it was done.
-func Complete(s storage.Scan) bool { return s.State == storage.ScanDone && s.Full && s.Error == "" }
