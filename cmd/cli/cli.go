@@ -33,6 +33,7 @@ on an API that is compatible with Backstage's.
   callboard get components                   what the catalog has
   callboard describe component:default/cart  where an entity comes from, and what happened to it
   callboard deliveries list                  what GitHub sent, and what became of it
+  callboard scan                             compare the catalog with what GitHub shows
   callboard undo --list                      what went, and can be brought back
   callboard github create-app --help         connect with GitHub
   callboard doctor                           whether everything is in order, and what to do if not`,
@@ -41,7 +42,7 @@ on an API that is compatible with Backstage's.
 	root.SetOut(stdout)
 	root.SetErr(stderr)
 	root.SetArgs(args)
-	root.AddCommand(serveCommand(), lintCommand(), getCommand(), describeCommand(), diffCommand(), refreshCommand(), deliveriesCommand(),
+	root.AddCommand(serveCommand(), lintCommand(), getCommand(), describeCommand(), diffCommand(), refreshCommand(), scanCommand(), deliveriesCommand(),
 		undoCommand(), doctorCommand(), githubCommand(), versionCommand())
 	return exitCode(stderr, root.ExecuteContext(ctx))
 }

@@ -42,6 +42,16 @@ func TestServerScripts(t *testing.T) {
 				},
 				Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
 					"settled": func(*testscript.TestScript, bool, []string) { w.Settled() },
+					// deletes owner/name at GitHub, and no webhook tells.
+					"deletes": func(ts *testscript.TestScript, _ bool, args []string) {
+						ts.Check(w.GitHub.DeleteRepo(args[0], githubsim.Quiet()))
+					},
+					// paused sets PAUSED to the id of the scan that waits.
+					"paused": func(ts *testscript.TestScript, _ bool, _ []string) {
+						var list struct{ Items []struct{ ID string } }
+						ts.Check(w.Get("/api/callboard/scans?state=paused", &list))
+						ts.Setenv("PAUSED", list.Items[0].ID)
+					},
 				},
 			})
 		})
@@ -66,6 +76,7 @@ func world(t *testing.T, script string) *harness.World {
 		{Subject: "reader", Token: readerToken, Restrictions: map[string]config.AccessRestriction{"catalog": {Actions: []string{"read"}}}},
 	}}
 	w.Config.Catalog.Rules = rule.Default() // diff learns them from the server
+	w.Config.Scan.MaxRemovedShare, w.Config.Scan.MaxRemovedEntities = 0, 0
 	repos := map[string]map[string]string{}
 	var order []string
 	for _, f := range archive.Files {

@@ -75,6 +75,9 @@ func (h *terminalHandler) Handle(_ context.Context, r slog.Record) error {
 	if r.Message == "delivery" && values["state"] == string(storage.DeliveryReceived) {
 		return nil // its refresh prints the line
 	}
+	if r.Message == "run" && values[event.LogTopic] == event.TopicScan && r.Level < slog.LevelWarn {
+		return nil // a page of a scan, which has lines of its own
+	}
 
 	line := paint(h.w, grey, r.Time.Format("15:04:05")) + " "
 	if run, ok := h.run(r, values); ok {
