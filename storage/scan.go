@@ -68,6 +68,9 @@ type Scan struct {
 	ApprovedBy string
 }
 
+// Complete says that a scan saw everything and that all that it found was done.
+func (s Scan) Complete() bool { return s.State == ScanDone && s.Full && s.Error == "" }
+
 // ScanFilter selects scans. Zero fields do not filter; names are in any case.
 type ScanFilter struct {
 	Host, Owner string

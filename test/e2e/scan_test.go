@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -143,12 +144,22 @@ func TestScanOfAnUnchangedAccount(t *testing.T) {
 	each(t, func(t *testing.T, w *harness.World) {
 		silent(t, w, 7, 3)
 		scan(t, w)
-		state := func() string {
-			_, repositories := send(t, w, http.MethodGet, "/api/callboard/repositories", "")
-			_, status := send(t, w, http.MethodGet, "/api/callboard/status", "")
-			return string(repositories) + string(status)
+		verified := func() (at []time.Time) {
+			var list struct {
+				Items []struct{ VerifiedAt time.Time }
+			}
+			must(t, w.Get("/api/callboard/freshness", &list))
+			for _, r := range list.Items {
+				at = append(at, r.VerifiedAt)
+			}
+			return at
 		}
-		before := state()
+		state := func() string {
+			_, changes := send(t, w, http.MethodGet, "/api/callboard/changes", "")
+			_, status := send(t, w, http.MethodGet, "/api/callboard/status", "")
+			return string(changes) + string(status)
+		}
+		before, first := state(), verified()
 		w.GitHub.ResetRequests()
 		s := scan(t, w)
 		if s.Changed+s.Missing+s.Waiting != 0 || s.Seen != 7 {
@@ -159,6 +170,11 @@ func TestScanOfAnUnchangedAccount(t *testing.T) {
 		}
 		if diff := cmp.Diff(before, state()); diff != "" {
 			t.Errorf("(-before +after):\n%s", diff)
+		}
+		for i, at := range verified() {
+			if !at.After(first[i]) {
+				t.Errorf("repository %d was verified at %s, and now at %s", i, first[i], at)
+			}
 		}
 	})
 }

@@ -81,8 +81,12 @@ const (
 )
 
 func (a *API) detail(ctx context.Context, repo storage.Repository) (RepositoryDetail, error) {
+	shown, err := a.shown(ctx, repo)
+	if err != nil {
+		return RepositoryDetail{}, err
+	}
 	out := RepositoryDetail{
-		Repository: newRepository(repo, a.now()),
+		Repository: shown[0],
 		Files:      []File{}, Entities: []string{}, Lost: []LostClaim{}, Messages: []Message{}, Deliveries: []Delivery{},
 	}
 	files, err := a.store.Files(ctx, repo.ID)

@@ -97,9 +97,11 @@ func (a *API) heard(ctx context.Context, f storage.RepositoryFilter) ([]Reposito
 	for _, m := range waiting {
 		byKey[m.Key] = append(byKey[m.Key], m)
 	}
-	out := make([]Repository, len(list))
+	out, err := a.shown(ctx, list...)
+	if err != nil {
+		return nil, err
+	}
 	for i, repo := range list {
-		out[i] = newRepository(repo, a.now())
 		for _, key := range refreshKeys(repo) {
 			out[i].hear(byKey[key], a.now())
 		}

@@ -49,7 +49,7 @@ type Repository struct {
 	Error   string    `json:"error,omitempty"`
 	ErrorAt time.Time `json:"errorAt,omitzero"`
 	// VerifiedAt is when GitHub last confirmed the head, also if nothing had
-	// changed; right to the minute.
+	// changed, by itself or in a complete scan; right to the minute.
 	VerifiedAt time.Time `json:"verifiedAt,omitzero"`
 }
 
@@ -103,9 +103,9 @@ func (a *API) Repositories(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	var out []Repository
-	for _, repo := range list {
-		out = append(out, newRepository(repo, a.now()))
+	out, err := a.shown(r.Context(), list...)
+	if err != nil {
+		return err
 	}
 	return respond.JSON(w, r, http.StatusOK, items(out))
 }

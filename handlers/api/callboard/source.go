@@ -71,7 +71,11 @@ func (a *API) source(ctx context.Context, e storage.Entity) (Source, error) {
 	if repo, err := rs.get(ctx, e.RepositoryID); err != nil {
 		return out, err
 	} else if repo.Owner != "" {
-		fresh := newRepository(repo, a.now())
+		shown, err := a.shown(ctx, repo)
+		if err != nil {
+			return out, err
+		}
+		fresh := shown[0]
 		waiting, err := a.waiting(ctx, refreshKeys(repo)...)
 		if err != nil {
 			return out, err
