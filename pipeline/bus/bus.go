@@ -147,7 +147,8 @@ func New(store storage.Store, transport Transport, cfg Config, logger *slog.Logg
 
 // runner is a step without its type parameter.
 type runner struct {
-	plan func(ctx context.Context, msgs []storage.Message) (applyFunc, error)
+	timeout time.Duration
+	plan    func(ctx context.Context, msgs []storage.Message) (applyFunc, error)
 }
 
 type applyFunc func(ctx context.Context, tx storage.Tx) (Outcome, error)
@@ -160,7 +161,11 @@ func Register[P any](b *Bus, step Step[P]) {
 		panic("bus: two steps for topic " + topic)
 	}
 	b.metrics.initTopic(topic)
-	b.steps[topic] = runner{plan: func(ctx context.Context, msgs []storage.Message) (applyFunc, error) {
+	timeout := b.cfg.RunTimeout
+	if slow, ok := step.(Slow); ok {
+		timeout = max(timeout, slow.Timeout())
+	}
+	b.steps[topic] = runner{timeout: timeout, plan: func(ctx context.Context, msgs []storage.Message) (applyFunc, error) {
 		plan, err := step.Plan(ctx, msgs)
 		if err != nil {
 			return nil, err

@@ -308,6 +308,19 @@ func TestPoison(t *testing.T) {
 	}
 }
 
+// A step that says so has longer than others.
+func TestSlowStep(t *testing.T) {
+	t.Parallel()
+	onEach(t, func(t *testing.T, f *fixture) {
+		f.cfg.RunTimeout = time.Nanosecond
+		f.start(step{timeout: time.Hour, plan: func(ctx context.Context, _ []storage.Message) error { return ctx.Err() }})
+		f.add("cart")
+		if got := f.next(); got.Result != "applied" {
+			t.Errorf("the run was %s: %v", got.Result, got.Err)
+		}
+	})
+}
+
 // One senseless message among those of a key is parked alone.
 func TestPermanentAmongOthers(t *testing.T) {
 	t.Parallel()

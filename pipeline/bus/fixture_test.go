@@ -309,10 +309,14 @@ func (f *fixture) effects() map[int64]int {
 
 // step is a bus.Step made of functions; nil ones do the obvious.
 type step struct {
-	topic string
-	plan  func(ctx context.Context, msgs []storage.Message) error
-	apply func(ctx context.Context, tx storage.Tx, msgs []storage.Message) (bus.Outcome, error)
+	topic   string
+	plan    func(ctx context.Context, msgs []storage.Message) error
+	apply   func(ctx context.Context, tx storage.Tx, msgs []storage.Message) (bus.Outcome, error)
+	timeout time.Duration
 }
+
+// Timeout implements bus.Slow.
+func (s step) Timeout() time.Duration { return s.timeout }
 
 func (s step) Topic() string {
 	if s.topic == "" {

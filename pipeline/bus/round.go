@@ -56,7 +56,7 @@ func senseless(err error) bool {
 // try loads the pending messages of a job (or only one of them), plans and
 // applies; when somebody else changed what was planned on, from the beginning.
 func (b *Bus) try(base context.Context, j job, only int64) (msgs []storage.Message, out Outcome, err error) {
-	ctx, cancel := context.WithTimeout(base, b.cfg.RunTimeout)
+	ctx, cancel := context.WithTimeout(base, b.steps[j.topic].timeout)
 	defer cancel()
 	started := time.Now()
 	for n := 0; ; n++ {

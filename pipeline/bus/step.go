@@ -2,6 +2,7 @@ package bus
 
 import (
 	"context"
+	"time"
 
 	"github.com/callboard/callboard/storage"
 )
@@ -18,6 +19,10 @@ type Step[P any] interface {
 	Plan(ctx context.Context, msgs []storage.Message) (P, error)
 	Apply(ctx context.Context, tx storage.Tx, plan P) (Outcome, error)
 }
+
+// Slow is a Step whose Plan and Apply may take longer than Config.RunTimeout; 0
+// is no more than that.
+type Slow interface{ Timeout() time.Duration }
 
 // Outcome is what an Apply did, for the deliveries that caused it, the log and
 // whoever watches.
