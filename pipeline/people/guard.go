@@ -96,15 +96,18 @@ func explain(host, org string, err error) error {
 // failed decides about a look that failed. What GitHub said about when to come
 // back is the bus's to follow. Anything else is tried a few times, then told on
 // the source's row and left until it is asked for again, or its schedule comes.
-func (s *Step) failed(req request, source storage.Repository, err error) (Plan, error) {
-	if _, decided := fault.Of(err); decided || req.attempts < tries {
-		return Plan{}, err
+func (s *Step) failed(ctx context.Context, req request, source storage.Repository, err error) (Plan, error) {
+	// The look may have ended because everything does.
+	rctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), releaseTimeout)
+	defer cancel()
+	released := s.store.InTx(rctx, func(ctx context.Context, tx storage.Tx) error {
+		_, err := s.take(ctx, tx, source, req, 0)
+		return err
+	})
+	if _, decided := fault.Of(err); decided || req.attempts < tries || released != nil {
+		return Plan{}, errors.Join(err, released)
 	}
-	until := s.cfg.Now().Add(turnWait)
 	return Plan{func(ctx context.Context, tx storage.Tx) (bus.Outcome, error) {
-		if _, err := tx.AcquireLease(ctx, lease(source), req.holder, s.cfg.Now(), until); err != nil {
-			return bus.Outcome{}, err
-		}
 		s.log.WarnContext(ctx, "people not read", slog.String(event.LogRepository, source.FullName()), slog.Any(event.LogError, err))
 		return s.note(ctx, tx, source, err.Error())
 	}}, nil

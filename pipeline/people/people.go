@@ -19,6 +19,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/google/uuid"
+
 	"github.com/callboard/callboard/pipeline/bus"
 	"github.com/callboard/callboard/pipeline/event"
 	"github.com/callboard/callboard/pipeline/githubapp"
@@ -128,6 +130,8 @@ type Step struct {
 	github  GitHub
 	catalog Catalog
 	log     *slog.Logger
+	// holder names this process in leases.
+	holder string
 }
 
 var _ bus.Step[Plan] = (*Step)(nil)
@@ -137,7 +141,7 @@ func New(cfg Config, store storage.Store, github GitHub, catalog Catalog, log *s
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
-	return &Step{cfg: cfg, store: store, github: github, catalog: catalog, log: log}
+	return &Step{cfg: cfg, store: store, github: github, catalog: catalog, log: log, holder: uuid.NewString()}
 }
 
 // Topic implements bus.Step.

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -19,8 +18,12 @@ import (
 )
 
 const (
-	// turnTimeout is how long nobody else looks while one does, who may have died.
-	turnTimeout = 5 * time.Minute
+	// turnTimeout is how long nobody else looks after one began who may have died,
+	// lookTimeout how long a look may take: a hundred people are half a second.
+	turnTimeout = lookTimeout + time.Minute
+	lookTimeout = 5 * time.Minute
+	// releaseTimeout is for giving the turn back, whatever ended the look.
+	releaseTimeout = 5 * time.Second
 	// turnWait is when to ask again whether it is one's turn.
 	turnWait = time.Second
 	// replacedWait is when to ask again whether the sources that are configured
@@ -48,8 +51,8 @@ func (s *Step) Apply(ctx context.Context, tx storage.Tx, p Plan) (bus.Outcome, e
 type request struct {
 	event.People
 	cause storage.Cause
-	// holder names the look in its lease: the same when it is tried again.
-	holder   string
+	// first is the id of the oldest message: the same when the look is tried again.
+	first    int64
 	attempts int
 	// scheduled is set when nobody waits for it.
 	scheduled bool
@@ -57,7 +60,7 @@ type request struct {
 
 // merge joins messages. The newest says why; an approval among them stands.
 func merge(msgs []storage.Message) (request, error) {
-	req := request{holder: strconv.FormatInt(msgs[0].ID, 10), attempts: msgs[0].Attempts, scheduled: true}
+	req := request{first: msgs[0].ID, attempts: msgs[0].Attempts, scheduled: true}
 	for _, m := range msgs {
 		var p event.People
 		if err := json.Unmarshal(m.Payload, &p); err != nil {
@@ -88,7 +91,7 @@ func (s *Step) Plan(ctx context.Context, msgs []storage.Message) (Plan, error) {
 		return s.planOther(ctx, req, p, ok)
 	}
 	source := s.source(p.Host, p.owner())
-	if err := s.turn(ctx, source, req.holder); err != nil {
+	if err := s.turn(ctx, source, req); err != nil {
 		return Plan{}, err
 	}
 	purpose := githubapp.PurposeManual
@@ -97,18 +100,20 @@ func (s *Step) Plan(ctx context.Context, msgs []storage.Message) (Plan, error) {
 	}
 	orgs, err := s.list(githubapp.WithPurpose(ctx, purpose), p)
 	if err != nil {
-		return s.failed(req, source, err)
+		return s.failed(ctx, req, source, err)
 	}
 	return s.replace(ctx, req, p, source, orgs)
 }
 
+// Timeout implements bus.Slow.
+func (s *Step) Timeout() time.Duration { return lookTimeout }
+
 // turn lets one look happen at a time, and the next one not before what the last
 // one cost is spread: what comes meanwhile waits and is one look.
-func (s *Step) turn(ctx context.Context, source storage.Repository, holder string) error {
-	now := s.cfg.Now()
+func (s *Step) turn(ctx context.Context, source storage.Repository, req request) error {
 	var mine bool
 	err := s.store.InTx(ctx, func(ctx context.Context, tx storage.Tx) (err error) {
-		mine, err = tx.AcquireLease(ctx, lease(source), holder, now, now.Add(turnTimeout))
+		mine, err = s.take(ctx, tx, source, req, turnTimeout)
 		return err
 	})
 	if err == nil && !mine {
@@ -117,7 +122,12 @@ func (s *Step) turn(ctx context.Context, source storage.Repository, holder strin
 	return err
 }
 
-func lease(source storage.Repository) string { return fmt.Sprintf("people:%d", source.ID) }
+// take has the turn for a while, 0 to give it back. It is the turn of one process
+// and message: another one may come to the same message while this one is at it.
+func (s *Step) take(ctx context.Context, tx storage.Tx, source storage.Repository, req request, d time.Duration) (bool, error) {
+	now := s.cfg.Now()
+	return tx.AcquireLease(ctx, fmt.Sprintf("people:%d", source.ID), fmt.Sprintf("%s/%d", s.holder, req.first), now, now.Add(d))
+}
 
 // list reads every organization of a provider, in order. One that cannot be read
 // is an error for all: the others alone would look as if its users had gone.
@@ -178,7 +188,7 @@ func (s *Step) replace(ctx context.Context, req request, p Provider, source stor
 	if err != nil {
 		return Plan{}, err
 	}
-	until := s.cfg.Now().Add(time.Duration(max(cost, 1)) * cmp.Or(p.Pause, time.Second))
+	pause := time.Duration(max(cost, 1)) * cmp.Or(p.Pause, time.Second)
 	write := func(ctx context.Context, tx storage.Tx) (bus.Outcome, error) {
 		return s.write(ctx, tx, req, source, change)
 	}
@@ -190,7 +200,7 @@ func (s *Step) replace(ctx context.Context, req request, p Provider, source stor
 		}
 	}
 	return Plan{func(ctx context.Context, tx storage.Tx) (bus.Outcome, error) {
-		if _, err := tx.AcquireLease(ctx, lease(source), req.holder, s.cfg.Now(), until); err != nil {
+		if _, err := s.take(ctx, tx, source, req, pause); err != nil {
 			return bus.Outcome{}, err
 		}
 		return write(ctx, tx)

@@ -284,6 +284,11 @@ func TestOneLookAtATime(t *testing.T) {
 	if _, err := f.run(other); err == nil {
 		t.Error("two looks at one time")
 	}
+	replica := *f
+	replica.configure(f.cfg.Providers...)
+	if _, err := replica.run(mine); err == nil {
+		t.Error("two processes look because of one message")
+	}
 	f.must(f.run(mine, other))
 }
 
