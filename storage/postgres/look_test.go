@@ -38,6 +38,11 @@ func TestLook(t *testing.T) {
 	if _, err := conn.Exec(t.Context(), "ALTER DATABASE "+name+" SET default_transaction_read_only = on"); err != nil {
 		t.Fatal(err)
 	}
+	defer func() { // another test gets the database
+		if _, err := conn.Exec(t.Context(), "ALTER DATABASE "+name+" RESET default_transaction_read_only"); err != nil {
+			t.Error(err)
+		}
+	}()
 	if s, err := postgres.Look(t.Context(), dsn); err == nil || !strings.Contains(err.Error(), "takes no writes") || s.Server == "" {
 		t.Errorf("read-only: %+v, %v", s, err)
 	}
