@@ -111,6 +111,38 @@ func TestPeopleFollowTheOrganization(t *testing.T) {
 	})
 }
 
+// Without orgs it is every organization that the App is installed on. A user of
+// two is one, and each has a namespace for its groups.
+func TestPeopleOfAllOrganizations(t *testing.T) {
+	w := embedded(t)
+	org(t, w)
+	w.Config.Orgs[0].Orgs = nil
+	w.GitHub.AddOrg("Beta", "Beta")
+	do(t,
+		w.GitHub.AddMember("Beta", "amara", "member"), w.GitHub.AddMember("Beta", "zoe", "member"),
+		w.GitHub.AddTeam("Beta", githubsim.TeamOptions{Name: "Cart"}), w.GitHub.AddTeamMember("Beta", "cart", "amara"),
+	)
+	w.Start().Install("acme")
+	w.Install("Beta")
+	w.Settled()
+	expectRefs(t, w, "user:default/amara", "user:default/bo", "user:default/cy", "user:default/zoe",
+		"group:acme/engineering", "group:acme/shop", "group:acme/cart", "group:beta/cart")
+	expectRelations(t, w, "user", "amara", "memberOf group:acme/cart", "memberOf group:beta/cart")
+	amara, err := w.Entity("user", "amara")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]any{"acme/cart", "beta/cart"}, amara.Spec["memberOf"]); diff != "" {
+		t.Errorf("memberOf (-want +got)\n%s", diff)
+	}
+	do(t, w.GitHub.RemoveTeamMember("Beta", "cart", "amara"), w.GitHub.RemoveMember("acme", "bo"))
+	w.Settled()
+	expectRelations(t, w, "user", "amara", "memberOf group:acme/cart")
+	if refs(w)["user:default/bo"] {
+		t.Error("bo is still there")
+	}
+}
+
 // Whoever asks for a user to be read again, or deletes one, asks GitHub for its
 // people. Nothing is taken for a repository that is not there.
 func TestPeopleAreReadAgain(t *testing.T) {
