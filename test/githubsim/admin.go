@@ -26,7 +26,6 @@ GET /_sim/ui is a page for it with buttons.
   POST   /_sim/deliveries/{id}/redeliver      once more, same GUID
   POST   /_sim/deliveries/pause, …/resume     hold back and let go
   POST   /_sim/deliveries/wait                answer when all are sent
-  POST   /_sim/deliveries/age                 {"hours":70}: as if they had been sent so much earlier
   PUT    /_sim/delivery-faults                {"Drop":0.1,"Double":0.1,"Lose":0,"Delay":0,"Reorder":3}
   GET    /_sim/repos                          all repositories
   POST   /_sim/repos                          {"owner":"acme","name":"new","files":{"catalog-info.yaml":"…"}}

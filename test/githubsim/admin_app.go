@@ -1,9 +1,6 @@
 package githubsim
 
-import (
-	"slices"
-	"time"
-)
+import "slices"
 
 // adminApps are installations and what else only GitHub's owner could change.
 func (s *Server) adminApps(handle adminHandle) {
@@ -76,12 +73,6 @@ func (s *Server) adminApps(handle adminHandle) {
 		if err == nil {
 			s.SetSecondaryLimits(l)
 		}
-		return nil, err
-	})
-	handle("POST /deliveries/age", func(c *call) (any, error) {
-		var body struct{ Hours float64 }
-		err := c.body(&body)
-		s.AgeDeliveries(time.Duration(body.Hours * float64(time.Hour)))
 		return nil, err
 	})
 }

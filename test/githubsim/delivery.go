@@ -149,16 +149,6 @@ func (s *Server) Deliveries() []Delivery {
 	return out
 }
 
-// AgeDeliveries makes all logged deliveries older, as if they had been tried so
-// much earlier: an outage of days without a clock that everybody must share.
-func (s *Server) AgeDeliveries(by time.Duration) {
-	s.hooks.mu.Lock()
-	defer s.hooks.mu.Unlock()
-	for _, d := range s.hooks.log {
-		d.DeliveredAt = d.DeliveredAt.Add(-by)
-	}
-}
-
 // Redeliver sends a logged delivery again, with the same GUID, whatever the
 // delivery faults are.
 func (s *Server) Redeliver(id int64) error {
