@@ -35,8 +35,9 @@ func (t *Tree) Glob(ctx context.Context, p *match.Pattern, work *int) (paths []s
 			all = append(all, file)
 		}
 	})
+	_, unreadable := errors.AsType[*fs.PathError](err)
 	switch {
-	case errors.Is(err, fs.ErrNotExist), errors.Is(err, fs.ErrPermission), err == nil && seen == 0:
+	case unreadable, err == nil && seen == 0:
 		return nil, false, nil
 	case err != nil:
 		return nil, false, err
