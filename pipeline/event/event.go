@@ -38,8 +38,9 @@ const (
 	TopicInstallation = "installation.changed.v1"
 )
 
-// RefreshTopics are those whose messages ask for one repository to be looked at.
-func RefreshTopics() []string { return []string{TopicRefresh, TopicLook, TopicScanned} }
+// RefreshTopics are those whose messages ask for one repository, or for what else
+// is kept as one, to be looked at.
+func RefreshTopics() []string { return []string{TopicRefresh, TopicLook, TopicScanned, TopicPeople} }
 
 // Refresh is a hint that a repository moved. What it says of the repository
 // only helps to find it: the Git tree is the truth.

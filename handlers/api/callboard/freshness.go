@@ -122,8 +122,11 @@ func (a *API) waiting(ctx context.Context, keys ...string) ([]storage.Message, e
 	return all, nil
 }
 
-// refreshKeys are both keys that messages of a repository can have.
+// refreshKeys are all keys that messages of a repository can have.
 func refreshKeys(repo storage.Repository) []string {
+	if repo.Name == event.PeopleName {
+		return []string{event.PeopleKey(event.People{Host: repo.Host, Org: repo.Owner})}
+	}
 	byID := event.RefreshOf(repo)
 	byName := byID
 	byName.RepositoryID = 0

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/callboard/callboard/pipeline/event"
 	"github.com/callboard/callboard/storage"
 	"github.com/callboard/callboard/storage/entity"
 )
@@ -19,6 +20,10 @@ func why(d RepositoryDetail, now time.Time) []string {
 	case storage.RepositoryRemoved:
 		say("GitHub said that %s was deleted or taken away from the App: its entities were removed with it.", name)
 	case storage.RepositoryUnreachable:
+		if d.Name == event.PeopleName {
+			say("The members and teams of %s are as they were%s.", d.Owner, at(" at %s", d.AppliedAt))
+			break
+		}
 		say("GitHub does not let Callboard read %s%s. What was read before stays in the catalog. Check that the App is installed on it.", name, at(" since %s", d.ErrorAt))
 	}
 	if d.Excluded != "" && d.State == storage.RepositoryActive {
