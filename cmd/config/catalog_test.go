@@ -1,6 +1,9 @@
 package config
 
 import (
+	"os"
+	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -51,6 +54,51 @@ callboard:
 	c, err = load(t, nil, "catalog: {rules: []}")
 	if err != nil || c.Catalog.Rules.Allow(org, "Component", "") {
 		t.Errorf("rules: [] allows something; %v", err)
+	}
+}
+
+// Files are relative to the working directory, in rules too.
+func TestFileLocations(t *testing.T) {
+	t.Parallel()
+	c, err := load(t, nil, `
+catalog:
+  rules:
+    - allow: [User]
+      locations: [{type: file, exact: ./org/../org.yaml}, {type: file, pattern: /srv/**}]
+  locations:
+    - {type: file, target: ./examples/*.yaml}
+    - {type: file, target: ../all.yaml, rules: [{allow: [Template]}]}
+    - {type: file, target: /srv/all.yaml}
+`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	here, err := os.Getwd()
+	if err != nil {
+		t.Fatal(err)
+	}
+	above := filepath.Join(filepath.Dir(here), "all.yaml")
+	var got []string
+	for _, l := range c.Locations {
+		got = append(got, l.Target)
+	}
+	if want := []string{filepath.Join(here, "examples/*.yaml"), above, "/srv/all.yaml"}; !slices.Equal(got, want) {
+		t.Errorf("targets %v, want %v", got, want)
+	}
+	tests := []struct {
+		origin, kind string
+		want         bool
+	}{
+		{"file:" + above, "Template", true},
+		{"file:" + above + "2", "Template", false},
+		{"file:" + filepath.Join(here, "org.yaml"), "User", true},
+		{"file:/srv/all.yaml", "User", true},
+		{"file:" + above, "User", false},
+	}
+	for _, tt := range tests {
+		if got := c.Catalog.Rules.Allow(tt.origin, tt.kind, ""); got != tt.want {
+			t.Errorf("%s from %s: %v", tt.kind, tt.origin, got)
+		}
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 
 	"github.com/callboard/callboard/pipeline/bus"
 	"github.com/callboard/callboard/storage"
+	"github.com/callboard/callboard/storage/entity"
 )
 
 // Wake-ups are hints: doubling them does nothing twice.
@@ -125,16 +126,37 @@ func TestPrune(t *testing.T) {
 	for i := range ignored {
 		ignored[i] = storage.Delivery{GUID: fmt.Sprint("ignored-", i), State: storage.DeliveryIgnored, ReceivedAt: f.clock.Now()}
 	}
+	f.cfg.Undo = 40 * 24 * time.Hour // what can be brought back is kept longer
 	tx(t, f.store, func(ctx context.Context, tx storage.Tx) error {
+		gone := storage.Entity{Claim: storage.Claim{Declaration: entity.Declaration{Ref: "component:default/gone", JSON: []byte(`{}`)}}}
+		if err := tx.PutEntities(ctx, []storage.Entity{gone}); err != nil {
+			return err
+		}
+		if err := tx.BuryEntities(ctx, []string{gone.Ref}, f.clock.Now(), storage.Cause{}); err != nil {
+			return err
+		}
 		_, err := tx.AddDeliveries(ctx, ignored)
 		return err
 	})
+	tombstones := func() int {
+		left, err := f.store.Tombstones(t.Context(), storage.TombstoneFilter{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(left)
+	}
 	f.clock.Advance(31 * 24 * time.Hour)
 	f.restart(step{})
 	f.until("the old deliveries are gone", func() bool {
 		left, err := f.store.Deliveries(t.Context(), storage.DeliveryFilter{})
 		return err == nil && len(left) == 0
 	})
+	if tombstones() != 1 {
+		t.Error("a tombstone is gone that could be brought back")
+	}
+	f.clock.Advance(10 * 24 * time.Hour)
+	f.restart(step{})
+	f.until("the tombstone is gone", func() bool { return tombstones() == 0 })
 }
 
 func TestMetrics(t *testing.T) {
