@@ -37,7 +37,8 @@ import (
 type Options struct {
 	Log     *slog.Logger
 	Version string
-	// Now is the clock of what looks back over days; time.Now where it is nil.
+	// Now is the clock of what waits for hours or looks back over days; time.Now
+	// where it is nil.
 	Now func() time.Time
 }
 
@@ -83,7 +84,11 @@ func (a *App) setup(ctx context.Context, opts Options) error {
 	metrics := prometheus.NewRegistry()
 	metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 
-	github, err := githubapp.New(hosts(cfg.GitHub), cfg.GitHubTimeout, githubapp.WithLimits(githubapp.Limits{Reserve: cfg.BudgetReserve}))
+	if opts.Now == nil {
+		opts.Now = time.Now
+	}
+	github, err := githubapp.New(hosts(cfg.GitHub), cfg.GitHubTimeout,
+		githubapp.WithLimits(githubapp.Limits{Reserve: cfg.BudgetReserve}), githubapp.WithClock(opts.Now))
 	if err != nil {
 		return err
 	}
@@ -103,7 +108,7 @@ func (a *App) setup(ctx context.Context, opts Options) error {
 			a.view.Wake()
 		}
 	})
-	a.bus = bus.New(a.store, transport, bus.Config{Workers: cfg.Workers, Retention: cfg.Retention, Undo: cfg.Scan.Undo}, a.log, metrics)
+	a.bus = bus.New(a.store, transport, bus.Config{Workers: cfg.Workers, Retention: cfg.Retention, Undo: cfg.Scan.Undo, Now: opts.Now}, a.log, metrics)
 	refreshing := refreshConfig(cfg)
 	step := refresh.New(refreshing, a.store, source{github}, a.log)
 	bus.Register(a.bus, step)

@@ -51,6 +51,9 @@ func WithLimits(l Limits) Option {
 	}
 }
 
+// WithClock sets the clock of the budgets; time.Now by default.
+func WithClock(now func() time.Time) Option { return func(c *Clients) { c.now = now } }
+
 // host is a Host with what is known of its installations.
 type host struct {
 	Host

@@ -4,16 +4,21 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/callboard/callboard/handlers/api/callboard"
 	"github.com/callboard/callboard/test/harness"
 )
 
 // With a few requests an hour, a scan leaves what pushes need: they are applied
-// while it waits, GitHub never has to refuse, and nothing fails.
+// while it waits, GitHub never has to refuse, nothing fails, and the scan ends when
+// there is something to spend again.
 func TestPushesGoFirstWhenTheBudgetIsShort(t *testing.T) {
 	each(t, func(t *testing.T, w *harness.World) {
+		var later atomic.Int64 // how far the clock is ahead
+		w.Now = func() time.Time { return time.Now().Add(time.Duration(later.Load())) }
 		w.GitHub.SetRateLimit(60)
 		w.Config.Undirected.CatalogPath = "**/catalog-info.yaml" // each costs requests of its own
 		silent(t, w, 60, 100)
@@ -56,6 +61,15 @@ func TestPushesGoFirstWhenTheBudgetIsShort(t *testing.T) {
 			if n.Failed > 0 && route != "GET /orgs/{org}/installation" {
 				t.Errorf("%s was refused %d times", route, n.Failed)
 			}
+		}
+		// The next hours bring what is left.
+		w.GitHub.SetRateLimit(5000)
+		later.Store(int64(3 * time.Hour))
+		if s := scanDone(w, s.ID); s.Failed != 0 || s.Seen != 60 {
+			t.Errorf("the scan ended as %+v", s)
+		}
+		if n := len(w.Written()); n != 60 {
+			t.Errorf("%d entities", n)
 		}
 		if status, body := send(t, w, http.MethodGet, "/metrics", ""); status != http.StatusOK || len(body) == 0 {
 			t.Errorf("metrics: %d", status)

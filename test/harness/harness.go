@@ -48,7 +48,8 @@ type World struct {
 	Config *config.Config
 	// URL of Callboard, empty while it does not run.
 	URL string
-	// Now is the clock of what looks back over days; nil for the machine's.
+	// Now is the clock of what waits for hours or looks back over days; nil for the
+	// machine's.
 	Now func() time.Time
 
 	stop func() error

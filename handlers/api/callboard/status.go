@@ -72,7 +72,7 @@ func (a *API) Status(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	for _, repo := range repositories {
-		if repo.State == storage.RepositoryActive {
+		if repo.ID > 0 && repo.State == storage.RepositoryActive {
 			out.Repositories++
 		}
 	}
