@@ -197,7 +197,9 @@ func scan(r reader) Scan {
 	r.only("maxRemovedShare", "maxRemovedEntities", "undo", "recovery", "redeliveryWindow")
 	s.MaxRemovedShare = r.at("maxRemovedShare").share(s.MaxRemovedShare)
 	s.MaxRemovedEntities = int(r.at("maxRemovedEntities").int(int64(s.MaxRemovedEntities)))
-	s.Undo = r.at("undo").duration(s.Undo)
+	if s.Undo = r.at("undo").duration(s.Undo); s.Undo == 0 {
+		r.fault(r.at("undo").node, "callboard.scan.undo must be longer than 0, such as 7d or 1h")
+	}
 	r.at("recovery").only("frequency", "timeout", "initialDelay")
 	s.Recovery = r.at("recovery").schedule(s.Recovery)
 	s.Window = r.at("redeliveryWindow").duration(s.Window)

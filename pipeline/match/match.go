@@ -50,10 +50,10 @@ func Compile(pattern string) (*Pattern, error) {
 	return p.compile(pattern)
 }
 
-// CompileURL reads a pattern of URLs, which match in any case and with names
-// that start with a dot (contract catalog 3.7).
+// CompileURL reads a pattern of the targets of locations, URLs and absolute paths.
+// They match in any case and with names that start with a dot (contract catalog 3.7).
 func CompileURL(pattern string) (*Pattern, error) {
-	p := &Pattern{source: strings.ToLower(pattern), anyCase: true, dots: true}
+	p := &Pattern{source: strings.ToLower(strings.TrimPrefix(pattern, "/")), anyCase: true, dots: true}
 	return p.compile(pattern)
 }
 

@@ -113,7 +113,7 @@ func (r Rule) covers(origin string) bool {
 		return true
 	}
 	kind, target, _ := strings.Cut(origin, ":")
-	if i := strings.IndexAny(target, "?#"); i >= 0 {
+	if i := strings.IndexAny(target, "?#"); i >= 0 && kind == "url" {
 		target = target[:i] // names no file, and must not pass for one
 	}
 	for _, l := range r.Locations {

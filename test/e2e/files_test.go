@@ -83,6 +83,21 @@ func TestFiles(t *testing.T) {
 		w.Start()
 		eventually(w, "location:default/all", "component:default/a", "component:default/shop")
 
+		// Who asks for another look gets one.
+		for _, path := range []string{"/api/callboard/repositories/local/~files/refresh?force=true", "/api/callboard/repositories/local/~files/refresh"} {
+			if err := w.Post(path); err != nil {
+				t.Error(err)
+			}
+		}
+		if status := ask(t, w, "POST", "/api/catalog/refresh", `{"entityRef":"component:default/a"}`); status != 200 {
+			t.Errorf("refresh: %d", status)
+		}
+		w.Settled()
+		var detail callboard.RepositoryDetail
+		if err := w.Get("/api/callboard/repositories/local/~files", &detail); err != nil || detail.State != "active" || len(detail.Files) != 2 {
+			t.Errorf("%+v, %v", detail, err)
+		}
+
 		// Somebody deletes an entity: its file brings it back, as another one.
 		if status := ask(t, w, "DELETE", "/api/catalog/entities/by-uid/"+fmt.Sprint(uid), ""); status != 204 {
 			t.Fatalf("deleted: %d", status)
