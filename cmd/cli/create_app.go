@@ -10,7 +10,9 @@ import (
 	"net/url"
 	"os/exec"
 	"runtime"
+	"strconv"
 	"strings"
+	"unicode"
 
 	"github.com/spf13/cobra"
 
@@ -148,7 +150,13 @@ func (c *createApp) tell(w io.Writer, host githubapp.Host, app githubapp.Created
 	if host.APIBaseURL != "" {
 		fmt.Fprintf(&b, "      apiBaseUrl: %s\n", host.APIBaseURL)
 	}
-	fmt.Fprintf(&b, "      apps:\n        - $include: %s\n", c.output)
+	output := c.output
+	if strings.ContainsFunc(output, func(r rune) bool {
+		return !strings.ContainsRune("_-./", r) && !unicode.IsLetter(r) && !unicode.IsDigit(r)
+	}) {
+		output = strconv.Quote(output) // YAML would read something else into it
+	}
+	fmt.Fprintf(&b, "      apps:\n        - $include: %s\n", output)
 	fmt.Fprintf(&b, "\nInstall the App, which is what lets Callboard see repositories:\n\n  %s\n", plain(manifest.InstallURL(app)))
 	b.WriteString("\nThen `callboard doctor` says whether everything works.\n")
 	_, err := io.WriteString(w, b.String())

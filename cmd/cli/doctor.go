@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -49,8 +50,8 @@ func examine(ctx context.Context, files []string, asJSON bool, stdout, stderr io
 		d.Run(ctx, report)
 	}
 	out.wait("")
-	if err := ctx.Err(); err != nil {
-		return err
+	if ctx.Err() != nil {
+		return errors.New("stopped")
 	}
 	if err := out.end(report.Failed()); err != nil {
 		return err

@@ -132,6 +132,12 @@ const (
 // order keeps nothing else from being looked at, as far as there is something to see.
 func (d *Doctor) Run(ctx context.Context, r *Report) {
 	r.secrets = redactor(d.Config)
+	tell := r.Result
+	r.Result = func(found Result) {
+		if ctx.Err() == nil { // what fails because we were stopped says nothing
+			tell(found)
+		}
+	}
 	if d.Poll == 0 {
 		d.Poll = time.Second
 	}
