@@ -30,13 +30,13 @@ var errMoved = errors.New("the head moved since the scan")
 type seenTree struct {
 	seen event.Seen
 	open func(ctx context.Context) (Tree, error)
-	real Tree
+	whole Tree
 }
 
 // Facts implements Tree.
 func (t *seenTree) Facts() githubapp.Repository {
-	if t.real != nil {
-		return t.real.Facts()
+	if t.whole != nil {
+		return t.whole.Facts()
 	}
 	return githubapp.Repository{
 		ID: t.seen.ID, Owner: t.seen.Owner, Name: t.seen.Name, URL: t.seen.URL, DefaultBranch: t.seen.DefaultBranch,
@@ -55,11 +55,11 @@ func (t *seenTree) Lookup(ctx context.Context, paths []string) (map[string]githu
 				objects[p] = githubapp.Object{SHA: t.seen.BlobSHA, Size: t.seen.Size}
 			}
 		default:
-			real, err := t.ask(ctx)
+			whole, err := t.ask(ctx)
 			if err != nil {
 				return nil, err
 			}
-			return real.Lookup(ctx, paths)
+			return whole.Lookup(ctx, paths)
 		}
 	}
 	return objects, nil
@@ -70,11 +70,11 @@ func (t *seenTree) List(ctx context.Context) ([]githubapp.Entry, error) {
 	if t.seen.Head == "" {
 		return nil, nil
 	}
-	real, err := t.ask(ctx)
+	whole, err := t.ask(ctx)
 	if err != nil {
 		return nil, err
 	}
-	return real.List(ctx)
+	return whole.List(ctx)
 }
 
 // Read implements Tree.
@@ -82,11 +82,11 @@ func (t *seenTree) Read(ctx context.Context, objects []githubapp.Object) (map[st
 	bodies := map[string][]byte{}
 	for _, o := range objects {
 		if t.seen.Text == nil || o.SHA != t.seen.BlobSHA {
-			real, err := t.ask(ctx)
+			whole, err := t.ask(ctx)
 			if err != nil {
 				return nil, err
 			}
-			return real.Read(ctx, objects)
+			return whole.Read(ctx, objects)
 		}
 		bodies[o.SHA] = []byte(*t.seen.Text)
 	}
@@ -96,16 +96,16 @@ func (t *seenTree) Read(ctx context.Context, objects []githubapp.Object) (map[st
 // ask opens the real tree. Its head may have moved on since the scan, and then
 // what was answered from memory is of another commit.
 func (t *seenTree) ask(ctx context.Context) (Tree, error) {
-	if t.real != nil {
-		return t.real, nil
+	if t.whole != nil {
+		return t.whole, nil
 	}
-	real, err := t.open(ctx)
+	whole, err := t.open(ctx)
 	if err != nil {
 		return nil, err
 	}
-	if real.Facts().Head != t.seen.Head {
+	if whole.Facts().Head != t.seen.Head {
 		return nil, errMoved
 	}
-	t.real = real
-	return real, nil
+	t.whole = whole
+	return whole, nil
 }

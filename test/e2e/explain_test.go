@@ -145,7 +145,7 @@ func TestDeletedEntitiesFollowTheirFiles(t *testing.T) {
 		for _, c := range history.Items {
 			what = append(what, string(c.What)+" "+c.Cause.Reason+" "+c.Cause.Actor)
 		}
-		if diff := cmp.Diff([]string{"created manual anonymous", "deleted manual anonymous"}, what[:2]); diff != "" {
+		if diff := cmp.Diff([]string{"created delete anonymous", "deleted delete anonymous"}, what[:2]); diff != "" {
 			t.Errorf("history (-want +got):\n%s", diff)
 		}
 		// The last good version of a broken file has nothing to come back from.
