@@ -28,8 +28,8 @@ var errMoved = errors.New("the head moved since the scan")
 // seenTree is a tree of which the descriptor is known. It asks GitHub for
 // anything else.
 type seenTree struct {
-	seen event.Seen
-	open func(ctx context.Context) (Tree, error)
+	seen  event.Seen
+	open  func(ctx context.Context) (Tree, error)
 	whole Tree
 }
 
