@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	gocmp "github.com/google/go-cmp/cmp"
 
@@ -28,7 +29,7 @@ func TestReconciliationConverges(t *testing.T) {
 	for _, setup := range harness.Setups[:2] {
 		t.Run(setup.Name, func(t *testing.T) {
 			t.Parallel()
-			for seed := range uint64(3) {
+			for seed := range uint64(4) {
 				t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
 					t.Parallel()
 					h := newChronicle(t, setup, seed)
@@ -83,6 +84,7 @@ func newChronicle(t *testing.T, setup harness.Setup, seed uint64) *chronicle {
 	}
 	h.Config.Orgs = []config.OrgProvider{{
 		ID: "acme", Host: host, Orgs: []string{"acme"}, TeamPage: 2, TeamMemberPage: 2, MemberPage: 2, Schedule: schedule.Schedule{Manual: true},
+		Pause: 50 * time.Millisecond,
 	}}
 	h.Start()
 	for _, org := range owners[:2] {
