@@ -248,15 +248,19 @@ func (d *demo) serve(ctx context.Context, config string) (<-chan error, error) {
 type status struct {
 	Entities     int
 	Repositories int
-	Backlog      int
+	Kinds        map[string]int
+	Scans        struct{ Running int }
 }
+
+// quietFor is how long nothing must come in before all is taken for read.
+const quietFor = 500 * time.Millisecond
 
 // bringIn installs the App and shows the organisation coming in.
 func (d *demo) bringIn(ctx context.Context, ended <-chan error) error {
 	began := time.Now()
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
-	installed := false
+	installed, entities, changed := false, 0, began
 	total := len(sample.Names()) - 1 // one is archived, which is left out
 	for {
 		select {
@@ -284,14 +288,17 @@ func (d *demo) bringIn(ctx context.Context, ended <-chan error) error {
 			began = time.Now()
 			continue
 		}
+		if s.Entities != entities {
+			entities, changed = s.Entities, time.Now()
+		}
 		if terminal() {
 			fmt.Fprintf(d.out, "\r\x1b[KThe App is installed on acme: %d of %d repositories read, %d entities", s.Repositories, total, s.Entities)
 		}
-		if s.Repositories >= total && s.Backlog == 0 {
+		if s.Repositories >= total && s.Kinds["User"] > 0 && s.Scans.Running == 0 && time.Since(changed) > quietFor {
 			if terminal() {
 				fmt.Fprint(d.out, "\r\x1b[K")
 			}
-			d.screen(s, time.Since(began))
+			d.screen(s, changed.Sub(began))
 			return nil
 		}
 	}
