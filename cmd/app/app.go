@@ -116,7 +116,7 @@ func (a *App) setup(ctx context.Context, opts Options) error {
 	bus.RegisterBackground(a.bus, refresh.Scanned{Step: step})
 	a.localFiles(step)
 	members := people.New(peopleConfig(cfg), a.store, github, peopleCatalog{step}, a.log)
-	bus.Register(a.bus, members)
+	bus.RegisterBackground(a.bus, members) // as for scans
 	scans := a.scans(github, step, refreshing, metrics)
 	a.runner = schedule.NewRunner(a.store, a.jobs(a.gaps(github, opts.Now, metrics).Jobs, scans.Jobs, members.Jobs), a.log)
 	routing := inbox.Config{Host: deliveryHost(github.Hosts()), Policy: refreshing.Policy, People: members.Covers}

@@ -23,7 +23,7 @@ func (a *App) scans(github *githubapp.Clients, step *refresh.Step, cfg refresh.C
 		Policy: cfg.Policy, Current: step.Current,
 		MaxRemovedShare: a.cfg.Scan.MaxRemovedShare, MaxRemovedEntities: a.cfg.Scan.MaxRemovedEntities,
 	}, a.store, github, a.log, metrics)
-	bus.Register(a.bus, s)
+	bus.RegisterBackground(a.bus, s) // a page may hang as long as GitHub does, and pushes must not wait for it
 	return s
 }
 

@@ -3,6 +3,7 @@ package refresh_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"regexp"
 	"slices"
 	"strings"
@@ -238,5 +239,47 @@ func TestPlanEntries(t *testing.T) {
 	}
 	if out := sync("2", entry("bob", "b2")); out.Changes != 2 || !strings.Contains(out.Summary, "1 deleted: user:default/ann") {
 		t.Errorf("changed %+v", out)
+	}
+}
+
+// An approval that waits is not lost to the next scan, and a plan that a push
+// made void holds nothing.
+func TestHoldsAndOthers(t *testing.T) {
+	f := setup(t, "catalog-info.yaml")
+	both := component("one") + "---\n" + component("two")
+	r := f.create("acme/one", map[string]string{"catalog-info.yaml": both})
+	f.mustRun(r, nil)
+	f.commit("acme/one", map[string]*string{"catalog-info.yaml": new(component("one"))})
+	req := event.Refresh{Host: f.host, RepositoryID: r.ID(), Owner: "acme", Name: "one", Discovered: true}
+	message := func(id int64, scan string, released bool) storage.Message {
+		req.Released = released
+		payload, err := json.Marshal(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return storage.Message{ID: id, Topic: event.TopicScanned, Payload: payload, Cause: storage.Cause{Reason: storage.ReasonScan, Scan: scan}}
+	}
+	plan := func(msgs ...storage.Message) refresh.Plan {
+		t.Helper()
+		p, err := f.step.Plan(t.Context(), msgs)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return p
+	}
+	void := plan(message(1, "scan-1", false))
+	sha := f.commit("acme/one", map[string]*string{"catalog-info.yaml": new(both + "# back")})
+	f.mustRun(r, func(req *event.Refresh) { req.Head = sha })
+	err := f.store.InTx(t.Context(), func(ctx context.Context, tx storage.Tx) error {
+		_, err := f.step.Apply(ctx, tx, void)
+		return err
+	})
+	if !errors.Is(err, storage.ErrStale) {
+		t.Errorf("a void plan: %v", err)
+	}
+	f.commit("acme/one", map[string]*string{"catalog-info.yaml": new(component("two"))})
+	f.apply(plan(message(2, "scan-1", true), message(3, "scan-2", false)))
+	if got := f.refs(r); !slices.Equal(got, []string{"component:default/two"}) {
+		t.Errorf("approved, and served: %v", got)
 	}
 }

@@ -3,6 +3,7 @@ package refresh
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -20,6 +21,9 @@ const heldRefs = 20
 func (s *Step) hold(ctx context.Context, tx storage.Tx, p Plan) (held int, err error) {
 	if p.scanned == nil || p.repo.Version == 0 || p.gone == "" && p.empty() {
 		return 0, nil
+	}
+	if now, err := tx.Repository(ctx, p.repo.ID); err != nil || now.Version != p.repo.Version {
+		return 0, errors.Join(err, storage.ErrStale) // a push was quicker: what it left is compared anew
 	}
 	if p.gone != "" {
 		if err := s.planRemoval(ctx, tx, &p); err != nil {

@@ -127,6 +127,7 @@ func merge(msgs []storage.Message) (request, error) {
 			return req, fmt.Errorf("message %d: %w", m.ID, err)
 		}
 		look, force, discovered, installation, gone := req.Look, req.Force, req.Discovered, req.InstallationID, req.Gone
+		released := req.Released
 		req.Refresh, req.cause = r, m.Cause // one topic at a time
 		req.foreign, req.scanned = m.Topic == event.TopicLook, m.Topic == event.TopicScanned
 		if len(msgs) > 1 {
@@ -136,6 +137,7 @@ func merge(msgs []storage.Message) (request, error) {
 			req.Gone = gone // a push that came late does not bring it back; GitHub will tell
 		}
 		req.Look, req.Force, req.Discovered = look || r.Look, force || r.Force, discovered || r.Discovered
+		req.Released = released || r.Released // what was approved stays so while it waits, whatever is asked besides
 		if req.InstallationID == 0 {
 			req.InstallationID = installation
 		}
