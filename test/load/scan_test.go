@@ -5,6 +5,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/callboard/callboard/test/harness"
 )
 
@@ -27,6 +29,9 @@ func BenchmarkScan(b *testing.B) {
 				what := fmt.Sprintf("scan of %d new repositories, %d entities, at %s a request", repos, 2*repos, ms(latency))
 				record(b, what, fmt.Sprintf("%.1f s, %.1f CPU s, %d GitHub requests",
 					time.Since(began).Seconds(), (cpu(p.PID())-used).Seconds(), requests(w)))
+				if n := requests(w); repos == 1000 && n > 60 {
+					b.Errorf("%d requests; 60 were promised", n)
+				}
 				if repos == 5000 {
 					unchangedOrg(b, w, p)
 				}
@@ -38,6 +43,12 @@ func BenchmarkScan(b *testing.B) {
 // unchangedOrg measures a scan that finds nothing, and then doing nothing.
 func unchangedOrg(b *testing.B, w *harness.World, p *harness.Process) {
 	w.Settled()
+	store := database(b, w)
+	defer store.Close()
+	before, err := store.Repositories(b.Context())
+	if err != nil {
+		b.Fatal(err)
+	}
 	w.GitHub.ResetRequests()
 	began, used := time.Now(), cpu(p.PID())
 	if err := w.Post("/api/callboard/scans"); err != nil {
@@ -50,6 +61,13 @@ func unchangedOrg(b *testing.B, w *harness.World, p *harness.Process) {
 	record(b, "scan of 5,000 unchanged repositories", fmt.Sprintf("%.1f s, %.2f CPU s, %d GitHub requests",
 		time.Since(began).Seconds(), (cpu(p.PID())-used).Seconds(), requests(w)))
 	w.Settled()
+	if n := requests(w); n > 55 {
+		b.Errorf("%d requests; 55 were promised", n)
+	}
+	after, err := store.Repositories(b.Context())
+	if diff := cmp.Diff(before, after); err != nil || diff != "" {
+		b.Errorf("rows of repositories were written: %v\n%s", err, diff)
+	}
 	w.GitHub.ResetRequests()
 	used = cpu(p.PID())
 	const idle = 20 * time.Second

@@ -22,13 +22,9 @@ import (
 // seeded is the repository that the entities of seed come from.
 const seeded = 900_000_000
 
-// seed fills the database of a World with n entities as an organisation has
-// them: of ten, six are components, two APIs, one a resource, and the rest
-// systems, groups and users. It goes around the pipeline, whose speed is
-// measured elsewhere.
-func seed(b *testing.B, w *harness.World, n int) storage.Store {
+// database opens that of a World beside the program.
+func database(b *testing.B, w *harness.World) (store storage.Store) {
 	b.Helper()
-	var store storage.Store
 	var err error
 	if w.Config.Database.Client == "pg" {
 		store, err = postgres.Open(b.Context(), w.Config.Database.DSN.Reveal())
@@ -38,6 +34,16 @@ func seed(b *testing.B, w *harness.World, n int) storage.Store {
 	if err != nil {
 		b.Fatal(err)
 	}
+	return store
+}
+
+// seed fills the database of a World with n entities as an organisation has
+// them: of ten, six are components, two APIs, one a resource, and the rest
+// systems, groups and users. It goes around the pipeline, whose speed is
+// measured elsewhere.
+func seed(b *testing.B, w *harness.World, n int) storage.Store {
+	b.Helper()
+	store := database(b, w)
 	random := rand.New(rand.NewPCG(1, uint64(n)))
 	batch := func(from, to int, first bool) func(context.Context, storage.Tx) error {
 		var entities []storage.Entity
