@@ -5,8 +5,7 @@
 // It is pure: it asks GitHub nothing. A scan, a push and a refresh all ask this
 // one policy, so they cannot disagree.
 //
-//	p, ok := policy.For("github.com", "acme")
-//	reason, ok := p.Filter.Admits(facts)
+//	reading, why, ok := policy.Read(discovery.Account{Host: "github.com", Owner: "acme"}, facts)
 package discovery
 
 import (
@@ -87,41 +86,4 @@ func (f Filter) Admits(r Facts) (reason string, ok bool) {
 		return fmt.Sprintf("it has none of the topics of filters.topic.include: %s", strings.Join(f.TopicInclude, ", ")), false
 	}
 	return "", true
-}
-
-// Policy is all entries.
-type Policy struct {
-	Providers []Provider
-	// Undirected applies where there are no Providers at all: everything that an
-	// App is installed on is discovered.
-	Undirected Provider
-}
-
-// All is the policy that takes every repository of every account.
-func All(catalogPath string) Policy {
-	return Policy{Undirected: Provider{
-		CatalogPath: strings.TrimPrefix(catalogPath, "/"), Filter: Filter{AllowForks: true, AllowArchived: true},
-	}}
-}
-
-// For is the entry that covers an account; ok is false for one that is not
-// discovered. app is the App through which it is seen, 0 for an unknown one.
-func (p Policy) For(host, owner string, app int64) (Provider, bool) {
-	if len(p.Providers) == 0 {
-		u := p.Undirected
-		u.Host, u.Organization = host, owner
-		return u, true
-	}
-	for _, own := range p.Providers {
-		if strings.EqualFold(own.Host, host) && own.Organization != "" && strings.EqualFold(own.Organization, owner) {
-			return own, true
-		}
-	}
-	for _, own := range p.Providers {
-		if strings.EqualFold(own.Host, host) && own.App != 0 && (own.App == app || app == 0) {
-			own.Organization = owner
-			return own, true
-		}
-	}
-	return Provider{}, false
 }

@@ -2,8 +2,11 @@ package discovery_test
 
 import (
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/callboard/callboard/pipeline/discovery"
 )
@@ -49,32 +52,80 @@ func TestAdmits(t *testing.T) {
 	}
 }
 
-func TestFor(t *testing.T) {
+// Which entries cover an account depends on the Apps that are installed there.
+func TestCovering(t *testing.T) {
 	t.Parallel()
 	p := discovery.Policy{Providers: []discovery.Provider{
-		{ID: "app", Host: "github.com", App: 7, CatalogPath: "app.yaml"},
-		{ID: "acme", Host: "github.com", Organization: "Acme", CatalogPath: "acme.yaml"},
-		{ID: "ghe", Host: "ghe.acme.test", Organization: "acme", CatalogPath: "ghe.yaml"},
+		{ID: "app", Host: "github.com", App: 7},
+		{ID: "acme", Host: "github.com", Organization: "Acme"},
+		{ID: "ghe", Host: "ghe.acme.test", Organization: "acme"},
+		{ID: "again", Host: "GitHub.com", Organization: "acme"},
 	}}
 	tests := []struct {
+		name        string
 		host, owner string
-		app         int64
-		path        string // "" for none
+		apps        []int64
+		want        []string
 	}{
-		{"github.com", "ACME", 0, "acme.yaml"},
-		{"GHE.acme.test", "acme", 0, "ghe.yaml"},
-		{"github.com", "other", 7, "app.yaml"},
-		{"github.com", "other", 0, "app.yaml"},
-		{"github.com", "other", 8, ""},
-		{"ghe.acme.test", "other", 7, ""},
+		{"by name and App", "github.com", "ACME", []int64{7}, []string{"app", "acme", "again"}},
+		{"another App", "github.com", "acme", []int64{8}, []string{"acme", "again"}},
+		{"a host", "GHE.acme.test", "acme", nil, []string{"ghe"}},
+		{"by App", "github.com", "other", []int64{8, 7}, []string{"app"}},
+		{"which App is not known", "github.com", "other", nil, []string{"app"}},
+		{"a user", "github.com", "other", []int64{}, nil},
+		{"an App of another host", "ghe.acme.test", "other", []int64{7}, nil},
 	}
 	for _, tt := range tests {
-		got, ok := p.For(tt.host, tt.owner, tt.app)
-		if ok != (tt.path != "") || got.CatalogPath != tt.path || ok && !strings.EqualFold(got.Organization, tt.owner) {
-			t.Errorf("%s/%s %d: %+v %v, want %q", tt.host, tt.owner, tt.app, got, ok, tt.path)
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			var got []string
+			for _, own := range p.Covering(discovery.Account{Host: tt.host, Owner: tt.owner, Apps: tt.apps}) {
+				got = append(got, own.ID)
+			}
+			if !slices.Equal(got, tt.want) {
+				t.Errorf("%v, want %v", got, tt.want)
+			}
+		})
+	}
+	if got := discovery.All("/x.yaml").Covering(discovery.Account{Host: "any", Owner: "body"}); len(got) != 1 || got[0].CatalogPath != "x.yaml" || got[0].Organization != "body" {
+		t.Errorf("without providers: %+v", got)
+	}
+}
+
+// Of several entries about one organization those count that take the repository.
+func TestRead(t *testing.T) {
+	t.Parallel()
+	entry := func(id, path, branch, topic string) discovery.Provider {
+		p := discovery.Provider{ID: id, Host: "github.com", Organization: "acme", CatalogPath: path, Branch: branch}
+		if topic != "" {
+			p.Filter.TopicInclude = []string{topic}
+		}
+		return p
+	}
+	p := discovery.Policy{Providers: []discovery.Provider{
+		entry("a", "a.yaml", "", "a"), entry("dev", "dev.yaml", "develop", "dev"), entry("b", "**/b.yaml", "", "b"), entry("twice", "a.yaml", "", "b"),
+	}}
+	tests := []struct {
+		topics []string
+		want   discovery.Reading
+		why    string
+	}{
+		{[]string{"a"}, discovery.Reading{Paths: []string{"a.yaml"}}, ""},
+		{[]string{"b", "a"}, discovery.Reading{Paths: []string{"a.yaml", "**/b.yaml"}}, ""},
+		{[]string{"dev", "b"}, discovery.Reading{Branch: "develop", Paths: []string{"dev.yaml"}}, ""},
+		{[]string{"dev", "a"}, discovery.Reading{Paths: []string{"a.yaml"}}, ""},
+		{nil, discovery.Reading{}, "a: it has none of the topics of filters.topic.include: a; dev: "},
+	}
+	for _, tt := range tests {
+		got, why, ok := p.Read(discovery.Account{Host: "github.com", Owner: "acme"}, discovery.Facts{Name: "x", Topics: tt.topics})
+		if diff := cmp.Diff(tt.want, got); diff != "" || ok != (tt.why == "") || !strings.HasPrefix(why, tt.why) {
+			t.Errorf("%v: %v %q\n%s", tt.topics, ok, why, diff)
 		}
 	}
-	if got, ok := discovery.All("/x.yaml").For("any", "body", 0); !ok || got.CatalogPath != "x.yaml" || got.Organization != "body" {
-		t.Errorf("without providers: %+v %v", got, ok)
+	if _, why, ok := p.Read(discovery.Account{Host: "github.com", Owner: "other"}, discovery.Facts{}); ok || !strings.Contains(why, "no entry of catalog.providers.github covers other") {
+		t.Errorf("%v %q", ok, why)
+	}
+	if got := discovery.Glob([]string{"a.yaml", "**/b.yaml"}); got != "{a.yaml,**/b.yaml}" {
+		t.Error(got)
 	}
 }
