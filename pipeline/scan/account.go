@@ -19,6 +19,11 @@ type account struct {
 	installation int64
 }
 
+// same says that both name one account, in whatever case.
+func (a account) same(b account) bool {
+	return strings.EqualFold(a.host, b.host) && strings.EqualFold(a.owner, b.owner) && a.installation == b.installation
+}
+
 // covering says whether an account is to be scanned; app is 0 where it is not known.
 type covering func(host, owner string, app int64) bool
 

@@ -191,36 +191,45 @@ func refreshMessage(scan storage.Scan, req event.Refresh) (storage.Message, erro
 	return msg, err
 }
 
-// The waits after a page failed, and how long that may go on where the
-// schedule does not say.
+// The waits after a page failed, and how much of them there may be in a row
+// where the schedule does not say.
 const (
 	retryFirst     = time.Second
 	retryMost      = time.Minute
 	defaultTimeout = time.Hour
 )
 
-// retry tries a page again, until it has failed for the timeout of the schedule.
-// Waiting for a rate limit is no failure: the bus postpones it.
+// retry tries a page again, until the waits between its failures add up to the
+// timeout of the schedule. They are added up and not read off the clock, because
+// waiting for a rate limit is no failure (the bus postpones it), nor is a time
+// in which nobody asked.
 func (s *Step) retry(ctx context.Context, scan storage.Scan, p discovery.Provider, cause error) (move, error) {
 	fate, known := fault.Of(cause)
 	if ctx.Err() != nil || known && fate.After > 0 {
 		return move{}, cause
 	}
-	timeout, now := p.Schedule.Timeout, s.cfg.Now()
+	timeout := p.Schedule.Timeout
 	if timeout <= 0 {
 		timeout = defaultTimeout
 	}
 	scan.Requests++
-	if known && fate.Permanent || now.Sub(scan.UpdatedAt) > timeout {
+	if known && fate.Permanent || waited(scan.Retries) >= timeout {
 		return s.failed(scan, cause.Error()), nil
 	}
-	wait := retryMost
-	if scan.Retries < 6 {
-		wait = retryFirst << scan.Retries
-	}
+	wait := waited(scan.Retries+1) - waited(scan.Retries)
 	scan.Retries++
 	scan.Error = cause.Error()
-	return move{scan: scan, next: now.Add(wait)}, nil
+	return move{scan: scan, next: s.cfg.Now().Add(wait)}, nil
+}
+
+// waited is how long a page has been waited for in all that failed so often:
+// each wait is twice the one before, up to a minute.
+func waited(failures int) time.Duration {
+	const doubling = 6
+	if failures < doubling {
+		return retryFirst<<failures - retryFirst
+	}
+	return retryFirst<<doubling - retryFirst + time.Duration(failures-doubling)*retryMost
 }
 
 // failed ends a scan that cannot go on. Nothing is removed for it.

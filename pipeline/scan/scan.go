@@ -17,6 +17,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -102,19 +103,23 @@ type move struct {
 func (s *Step) Plan(ctx context.Context, msgs []storage.Message) (Plan, error) {
 	ctx = githubapp.WithPurpose(ctx, githubapp.PurposeScan)
 	var p Plan
-	done := map[string]bool{}
+	done, accounts := map[string]bool{}, map[event.Scan][]account{}
 	for _, m := range msgs {
 		var req event.Scan
-		if err := json.Unmarshal(m.Payload, &req); err != nil || req.Host == "" {
+		var err error
+		if err = json.Unmarshal(m.Payload, &req); err != nil || req.Host == "" {
 			return p, fault.Permanent(fault.ReasonInvalid, fmt.Errorf("message %d asks for no scan: %w", m.ID, err))
 		}
 		if req.Scan == "" {
-			all, err := s.asked(ctx, req)
-			if err != nil {
-				return p, err
+			all, known := accounts[req]
+			if !known {
+				if all, err = s.asked(ctx, req); err != nil {
+					return p, err
+				}
+				accounts[req] = all
 			}
 			for _, a := range all {
-				p.begin = append(p.begin, beginning{account: a, cause: m.Cause, asked: m.CreatedAt, follows: true})
+				p.ask(beginning{account: a, cause: m.Cause, asked: m.CreatedAt, follows: true})
 			}
 			continue
 		}
@@ -129,6 +134,18 @@ func (s *Step) Plan(ctx context.Context, msgs []storage.Message) (Plan, error) {
 		p.moves = append(p.moves, move)
 	}
 	return p, nil
+}
+
+// ask adds a beginning. Who asks twice for an account is content with one scan
+// that begins after the later of the two.
+func (p *Plan) ask(b beginning) {
+	i := slices.IndexFunc(p.begin, func(o beginning) bool { return o.same(b.account) })
+	switch {
+	case i < 0:
+		p.begin = append(p.begin, b)
+	case b.asked.After(p.begin[i].asked):
+		p.begin[i] = b
+	}
 }
 
 // move plans the next step of a scan. One that is not running has none.

@@ -498,3 +498,59 @@ func TestSenselessMessagesAreParked(t *testing.T) {
 		}
 	}
 }
+
+// Failures in a row are counted from the first of them: an hour of waiting for a
+// rate limit before, or between them, gives nobody's scan up.
+func TestOneHiccupAfterALongWait(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	f.show(9)
+	id := f.start()
+	key := event.ScanKey(event.Scan{Scan: id})
+	if _, err := f.run(key); err != nil {
+		t.Fatal(err)
+	}
+	down := fault.Unavailable(errors.New("GitHub answers 502"))
+	for _, why := range []error{limited(), down, limited(), down} {
+		f.github.answer = func(githubapp.PageQuery) (githubapp.Page, error, bool) { return githubapp.Page{}, why, true }
+		if _, err := f.run(key); err != nil && !errors.Is(err, why) {
+			t.Fatal(err)
+		}
+		f.now = f.now.Add(61 * time.Minute) // the bus postponed it as GitHub said
+		same(t, "state", storage.ScanRunning, f.scan(id).State)
+	}
+	f.github.answer = nil
+	f.proceed(id)
+	same(t, "seen", 9, f.scan(id).Seen)
+}
+
+// However many ask while a scan runs: one request waits for its end, with the
+// age of the youngest.
+func TestRequestsForOneAccountAreOne(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	f.show(9)
+	f.start()
+	req := event.Scan{Host: host, Owner: "acme", InstallationID: 7}
+	for i := range 200 {
+		f.tx(func(ctx context.Context, tx storage.Tx) error {
+			_, err := tx.AddMessages(ctx, []storage.Message{{
+				Topic: event.TopicScan, Key: event.ScanKey(req), Payload: []byte(`{"host":"github.com","owner":"acme","installationId":7}`),
+				CreatedAt: f.now.Add(time.Duration(1+i%100) * time.Millisecond),
+			}})
+			return err
+		})
+	}
+	youngest := f.now.Add(100 * time.Millisecond)
+	for range 3 {
+		f.now = f.now.Add(6 * time.Second)
+		if _, err := f.run(event.ScanKey(req)); err != nil {
+			t.Fatal(err)
+		}
+		waiting := f.undone(event.TopicScan, event.ScanKey(req))
+		same(t, "requests", 1, len(waiting))
+		if !waiting[0].CreatedAt.Equal(youngest) {
+			t.Errorf("it is of %s, want %s", waiting[0].CreatedAt, youngest)
+		}
+	}
+}

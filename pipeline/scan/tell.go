@@ -82,6 +82,9 @@ func (m *metrics) count(mv move) {
 	}
 }
 
+// scraped is how many scans of a state are read for a scrape.
+const scraped = 5000
+
 // Describe is part of prometheus.Collector.
 func (m *metrics) Describe(ch chan<- *prometheus.Desc) {
 	ch <- m.scans
@@ -92,24 +95,26 @@ func (m *metrics) Describe(ch chan<- *prometheus.Desc) {
 func (m *metrics) Collect(ch chan<- prometheus.Metric) {
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second) // the interface has no context
 	defer cancel()
-	all, err := m.store.Scans(ctx, storage.ScanFilter{Limit: 1000})
+	for _, state := range []storage.ScanState{storage.ScanRunning, storage.ScanPaused} {
+		// There are few: one of each kind for an account.
+		all, err := m.store.Scans(ctx, storage.ScanFilter{State: state, Limit: scraped})
+		if err != nil {
+			ch <- prometheus.NewInvalidMetric(m.scans, err)
+			return
+		}
+		ch <- prometheus.MustNewConstMetric(m.scans, prometheus.GaugeValue, float64(len(all)), string(state))
+	}
+	done, err := m.store.Scans(ctx, storage.ScanFilter{State: storage.ScanDone, Kind: storage.ScanRepositories, Limit: scraped})
 	if err != nil {
-		ch <- prometheus.NewInvalidMetric(m.scans, err)
+		ch <- prometheus.NewInvalidMetric(m.complete, err)
 		return
 	}
-	states := map[storage.ScanState]int{storage.ScanRunning: 0, storage.ScanPaused: 0}
 	last := map[string]time.Time{}
-	for _, s := range all { // newest first
-		if _, told := states[s.State]; told {
-			states[s.State]++
-		}
+	for _, s := range done { // newest first
 		account := event.ScanKey(event.Scan{Host: s.Host, Owner: s.Owner})
-		if _, newer := last[account]; !newer && s.Kind == storage.ScanRepositories && s.Complete() {
+		if _, newer := last[account]; !newer && s.Complete() {
 			last[account] = s.StartedAt
 		}
-	}
-	for state, n := range states {
-		ch <- prometheus.MustNewConstMetric(m.scans, prometheus.GaugeValue, float64(n), string(state))
 	}
 	var oldest time.Time
 	for _, at := range last {
