@@ -60,11 +60,14 @@ func (b *Bus) sweep(ctx context.Context) {
 // sweepOnce publishes all due messages that nobody has heard of since quietSince.
 // Only what was published is marked, so a transport that is back gets the rest at once.
 func (b *Bus) sweepOnce(ctx context.Context, quietSince time.Time) {
-	for ctx.Err() == nil && !b.crowded(ctx) {
+	for ctx.Err() == nil {
 		now := b.cfg.Now()
 		msgs, err := b.store.SweepMessages(ctx, now, quietSince, sweepBatch)
 		if err != nil {
 			b.sweepFailed(ctx, fmt.Errorf("look for forgotten messages: %w", err))
+			return
+		}
+		if len(msgs) == 0 || b.crowded(ctx) { // in this order: usually there is nothing, and then Redis is not asked
 			return
 		}
 		heard := map[job]bool{}
