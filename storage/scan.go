@@ -88,7 +88,8 @@ type Hold struct {
 	Repository string
 	Entities   int
 	Refs       []string
-	// Payload is the event.Refresh that applies it once it is released.
+	// Payload is the event.Refresh that applies it once it is released; of people
+	// the paths of all that would go.
 	Payload json.RawMessage
 	At      time.Time
 }

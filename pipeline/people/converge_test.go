@@ -52,6 +52,9 @@ func TestAnyLifeEndsAsFromNothing(t *testing.T) {
 		runs++
 		l := &life{fixture: &fixture{t: t, now: time.Unix(1<<30, 0).UTC()}, sim: sim, org: fmt.Sprintf("org-%d", runs)}
 		sim.AddOrg(l.org, l.org)
+		if err := sim.AddMember(l.org, "owner", "admin", githubsim.Quiet()); err != nil {
+			r.Fatal(err)
+		}
 		if _, err := sim.Install(app, l.org, nil); err != nil {
 			r.Fatal(err)
 		}

@@ -2,6 +2,7 @@ package people
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -15,27 +16,12 @@ import (
 	"github.com/callboard/callboard/storage"
 )
 
-// tooMany says whether a change would remove more than may go unasked. What was
-// approved is the number that was told then: more than that is asked again.
-func (s *Step) tooMany(ctx context.Context, req request, change Change) (bool, error) {
-	removes := change.Removes()
-	share := s.cfg.MaxRemovedShare * float64(removes+change.Keeps())
-	if removes <= s.cfg.MaxRemovedEntities || float64(removes) <= share {
-		return false, nil
-	}
-	if !req.Released {
-		return true, nil
-	}
-	approved, err := s.store.Scan(ctx, req.Scan)
-	if errors.Is(err, storage.ErrNotFound) {
-		return true, nil
-	}
-	return removes > approved.Removing, err
-}
+// maxShown is how many refs somebody is shown who is asked to let them go.
+const maxShown = 1000
 
-// paused are the looks at a source that wait for an approval, or had one and
+// waiting are the looks at a source that wait for an approval, or had one and
 // are not written yet.
-func (s *Step) paused(ctx context.Context, r storage.Reader, source storage.Repository) (out []storage.Scan, err error) {
+func (s *Step) waiting(ctx context.Context, r storage.Reader, source storage.Repository) (out []storage.Scan, err error) {
 	for _, state := range []storage.ScanState{storage.ScanPaused, storage.ScanRunning} {
 		scans, err := r.Scans(ctx, storage.ScanFilter{
 			Kind: storage.ScanPeople, Host: source.Host, Owner: source.Owner, State: state, Limit: 10,
@@ -50,9 +36,9 @@ func (s *Step) paused(ctx context.Context, r storage.Reader, source storage.Repo
 
 // pause writes nothing of a change but that it waits for somebody: an answer that
 // would take so many away is believed in nothing.
-func (s *Step) pause(ctx context.Context, tx storage.Tx, req request, source storage.Repository, change Change, cost int) (bus.Outcome, error) {
-	now := s.cfg.Now()
-	waiting, err := s.paused(ctx, tx, source)
+func (s *Step) pause(ctx context.Context, tx storage.Tx, req request, source storage.Repository, change Change, opts Options, cost int) (bus.Outcome, error) {
+	now, gone := s.cfg.Now(), change.Removed()
+	waiting, err := s.waiting(ctx, tx, source)
 	if err != nil {
 		return bus.Outcome{}, err
 	}
@@ -63,12 +49,12 @@ func (s *Step) pause(ctx context.Context, tx storage.Tx, req request, source sto
 	if len(waiting) > 0 {
 		scan = waiting[0]
 	}
-	removes, total := change.Removes(), change.Removes()+change.Keeps()
+	removes, total := len(gone), len(gone)+change.Keeps()
 	scan.State, scan.UpdatedAt, scan.ApprovedBy = storage.ScanPaused, now, ""
 	scan.Total, scan.Seen, scan.Missing, scan.Removing, scan.Requests = total, change.Keeps(), removes, removes, cost
 	scan.Error = fmt.Sprintf("%d of %d users and groups of %s are not among its members and teams any more. "+
 		"If that is right, run: callboard scan approve %s", removes, total, source.Owner, scan.ID)
-	if err := tx.PutScan(ctx, scan); err != nil {
+	if err := errors.Join(tx.PutScan(ctx, scan), s.show(ctx, tx, scan, source, gone, opts)); err != nil {
 		return bus.Outcome{}, err
 	}
 	if len(waiting) == 0 {
@@ -76,6 +62,23 @@ func (s *Step) pause(ctx context.Context, tx storage.Tx, req request, source sto
 			slog.String("scan", scan.ID), slog.String(event.LogError, scan.Error))
 	}
 	return s.note(ctx, tx, source, scan.Error)
+}
+
+// show writes what would go for whoever decides about it. The paths stand beside
+// the refs, because what is approved is a list and not a number.
+func (s *Step) show(ctx context.Context, tx storage.Tx, scan storage.Scan, source storage.Repository, gone []string, opts Options) error {
+	payload, err := json.Marshal(gone)
+	if err != nil {
+		return fmt.Errorf("encode what scan %s shows: %w", scan.ID, err)
+	}
+	refs := make([]string, 0, min(len(gone), maxShown))
+	for _, path := range gone[:cap(refs)] {
+		refs = append(refs, opts.ref(path))
+	}
+	return tx.PutHold(ctx, storage.Hold{
+		ScanID: scan.ID, RepositoryID: source.ID, Repository: source.FullName(),
+		Entities: len(gone), Refs: refs, Payload: payload, At: s.cfg.Now(),
+	})
 }
 
 // explain says what to do about an organization whose people cannot be read.

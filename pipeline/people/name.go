@@ -5,6 +5,8 @@ import (
 	"encoding/hex"
 	"regexp"
 	"strings"
+
+	"github.com/callboard/callboard/storage/entity"
 )
 
 // maxName is how long a name or namespace may be (contract catalog 1.3), hashed
@@ -45,6 +47,23 @@ func fit(s string, format *regexp.Regexp, inside string) string {
 	}
 	sum := sha256.Sum256([]byte(strings.ToLower(s)))
 	return strings.TrimLeft(clean+"-"+hex.EncodeToString(sum[:])[:hashLen], "-")
+}
+
+// memberPath and teamPath are the paths of entries.
+func memberPath(login string) string   { return "members/" + strings.ToLower(text(login)) }
+func teamPath(org, slug string) string { return "teams/" + strings.ToLower(text(org)+"/"+text(slug)) }
+
+// ref is the entity that is declared at a path.
+func (o Options) ref(path string) string {
+	kind, name := entity.KindUser, strings.TrimPrefix(path, "members/")
+	ns := entity.DefaultNamespace
+	if rest, team := strings.CutPrefix(path, "teams/"); team {
+		org, slug, _ := strings.Cut(rest, "/")
+		if kind, name = entity.KindGroup, slug; o.OrgNamespace {
+			ns = namespace(org)
+		}
+	}
+	return strings.ToLower(kind + ":" + ns + "/" + entityName(name))
 }
 
 // text is what GitHub says as the catalog can hold it.

@@ -10,7 +10,7 @@
 // of both. Sources are rows among the repositories; how their entries become
 // claims, history and tombstones is not known here (refresh, through Catalog).
 //
-//	event: {host, org} → turn → list → Transform → PlanEntries → count removals → write
+//	event: {host, org} → turn → list → Transform → PlanEntries → doubt removals → write
 package people
 
 import (
@@ -35,6 +35,9 @@ type GitHub interface {
 	Installations(ctx context.Context, host string) ([]githubapp.Installation, error)
 	// People reads all members and teams of an organization: all, or an error.
 	People(ctx context.Context, host, org string, installation int64, q githubapp.PeopleQuery) (githubapp.People, error)
+	// Present asks for members ("members/<login>") and teams ("teams/<slug>") one by
+	// one, and answers those that are there.
+	Present(ctx context.Context, host, org string, whom []string) (map[string]bool, error)
 	// Hosts are the GitHub hosts that are configured.
 	Hosts() []string
 }
@@ -62,8 +65,9 @@ type Catalog interface {
 
 // Change is a planned difference.
 type Change interface {
-	// Removes is how many entries go, Keeps how many of those that were known stay.
-	Removes() int
+	// Removed are the paths of the entries that go, Keeps how many of those that
+	// were known stay.
+	Removed() []string
 	Keeps() int
 	Apply(ctx context.Context, tx storage.Tx) (bus.Outcome, error)
 }

@@ -98,11 +98,16 @@ func (s *Step) Plan(ctx context.Context, msgs []storage.Message) (Plan, error) {
 	if req.scheduled {
 		purpose = githubapp.PurposeScan
 	}
-	orgs, err := s.list(githubapp.WithPurpose(ctx, purpose), p)
+	ctx = githubapp.WithPurpose(ctx, purpose)
+	orgs, err := s.list(ctx, p)
+	var plan Plan
+	if err == nil {
+		plan, err = s.replace(ctx, req, p, source, orgs)
+	}
 	if err != nil {
 		return s.failed(ctx, req, source, err)
 	}
-	return s.replace(ctx, req, p, source, orgs)
+	return plan, nil
 }
 
 // Timeout implements bus.Slow.
@@ -167,13 +172,16 @@ func (s *Step) list(ctx context.Context, p Provider) ([]githubapp.People, error)
 		if err != nil {
 			return nil, explain(p.Host, o.login, err)
 		}
+		if len(people.Members) == 0 {
+			return nil, fmt.Errorf("%s lists no member of %s, which has an owner at least: nothing is removed; it is asked again later", p.Host, o.login)
+		}
 		all = append(all, people)
 	}
 	return all, nil
 }
 
 // replace plans to make the source equal to what was read, unless that would
-// remove too much.
+// remove too much, or what GitHub does not confirm.
 func (s *Step) replace(ctx context.Context, req request, p Provider, source storage.Repository, orgs []githubapp.People) (Plan, error) {
 	opts := s.options(p)
 	source.HTMLURL, source.SettingsHash = opts.URL, s.settings(p)
@@ -188,15 +196,18 @@ func (s *Step) replace(ctx context.Context, req request, p Provider, source stor
 	if err != nil {
 		return Plan{}, err
 	}
+	tooMany, asked, err := s.doubt(ctx, req, p, source, change, orgs)
+	if err != nil {
+		return Plan{}, err
+	}
+	cost += asked
 	pause := time.Duration(max(cost, 1)) * cmp.Or(p.Pause, time.Second)
 	write := func(ctx context.Context, tx storage.Tx) (bus.Outcome, error) {
 		return s.write(ctx, tx, req, source, change)
 	}
-	if tooMany, err := s.tooMany(ctx, req, change); err != nil {
-		return Plan{}, err
-	} else if tooMany {
+	if tooMany {
 		write = func(ctx context.Context, tx storage.Tx) (bus.Outcome, error) {
-			return s.pause(ctx, tx, req, source, change, cost)
+			return s.pause(ctx, tx, req, source, change, opts, cost)
 		}
 	}
 	return Plan{func(ctx context.Context, tx storage.Tx) (bus.Outcome, error) {
@@ -222,19 +233,24 @@ func (s *Step) write(ctx context.Context, tx storage.Tx, req request, source sto
 	if err != nil {
 		return out, err
 	}
-	paused, err := s.paused(ctx, tx, source)
+	return out, s.end(ctx, tx, req, source, len(change.Removed()))
+}
+
+// end is the end of what waited to be removed from a source, or was approved.
+func (s *Step) end(ctx context.Context, tx storage.Tx, req request, source storage.Repository, removed int) error {
+	waiting, err := s.waiting(ctx, tx, source)
 	if err != nil {
-		return out, err
+		return err
 	}
-	for _, scan := range paused {
+	for _, scan := range waiting {
 		scan.State, scan.FinishedAt, scan.Removing = storage.ScanSuperseded, s.cfg.Now(), 0
 		if req.Released && scan.ID == req.Scan {
-			scan.State, scan.Removing = storage.ScanDone, change.Removes()
+			scan.State, scan.Removing = storage.ScanDone, removed
 		}
-		scan.UpdatedAt = scan.FinishedAt
+		scan.UpdatedAt, scan.Error = scan.FinishedAt, ""
 		if err := tx.PutScan(ctx, scan); err != nil {
-			return out, err
+			return err
 		}
 	}
-	return out, nil
+	return tx.DeleteHolds(ctx, "", source.ID)
 }

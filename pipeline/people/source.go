@@ -110,7 +110,7 @@ func (s *Step) planOther(ctx context.Context, req request, p Provider, covered b
 			if err != nil {
 				return done, err
 			}
-			if err := tx.DeleteRepository(ctx, source.ID); err != nil {
+			if err := errors.Join(tx.DeleteRepository(ctx, source.ID), s.end(ctx, tx, req, source, 0)); err != nil {
 				return done, err
 			}
 			out.Summary, out.Changes, out.Revision = done.Summary, done.Changes, done.Revision

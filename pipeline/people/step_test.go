@@ -29,6 +29,10 @@ type office struct {
 	installed []githubapp.Installation
 	err       error
 	looks     int
+	// hidden are there, but in no list; refused is the answer to every single question.
+	hidden  []string
+	refused error
+	asked   int
 }
 
 func (o *office) Hosts() []string { return []string{"github.com"} }
@@ -45,6 +49,21 @@ func (o *office) People(_ context.Context, _, org string, _ int64, _ githubapp.P
 	}
 	p.Requests = 3
 	return p, o.err
+}
+
+func (o *office) Present(_ context.Context, _, org string, whom []string) (map[string]bool, error) {
+	o.asked += len(whom)
+	present := map[string]bool{}
+	for _, who := range o.hidden {
+		present[who] = true
+	}
+	for _, m := range o.orgs[strings.ToLower(org)].Members {
+		present["members/"+strings.ToLower(m.Login)] = true
+	}
+	for _, t := range o.orgs[strings.ToLower(org)].Teams {
+		present["teams/"+t.Slug] = true
+	}
+	return present, o.refused
 }
 
 // catalog is what cmd/app makes of refresh.
@@ -102,8 +121,13 @@ func provider(id string, orgs ...string) people.Provider {
 func (f *fixture) configure(providers ...people.Provider) {
 	f.cfg.Providers, f.cfg.MaxRemovedShare, f.cfg.MaxRemovedEntities = providers, 0.1, 3
 	f.cfg.Now = func() time.Time { return f.now }
+	f.step = f.start(f.hub)
+}
+
+// start makes the step, with a GitHub.
+func (f *fixture) start(hub people.GitHub) *people.Step {
 	log := slog.New(slog.DiscardHandler)
-	f.step = people.New(f.cfg, f.store, f.hub, catalog{refresh.New(refresh.Config{Now: f.cfg.Now}, f.store, nil, log)}, log)
+	return people.New(f.cfg, f.store, hub, catalog{refresh.New(refresh.Config{Now: f.cfg.Now}, f.store, nil, log)}, log)
 }
 
 func (f *fixture) message(p people.Provider, org string, change func(*event.People, *storage.Message)) storage.Message {
@@ -310,37 +334,39 @@ func TestManyRemovalsWait(t *testing.T) {
 	if row := f.row("acme"); !strings.Contains(row.Error, "callboard scan approve "+scans[0].ID) || out.Reason != row.Error {
 		t.Errorf("row and outcome say %q and %q", row.Error, out.Reason)
 	}
-	approve := func(scan string) storage.Message {
-		return f.message(provider(""), "acme", func(p *event.People, _ *storage.Message) { p.Scan, p.Released = scan, true })
-	}
+	expectShown(t, f, scans[0].ID, 20, "user:default/u20")
 	// More than was approved is asked again, under the same id.
 	f.hub.orgs["acme"] = crowd("acme", 10)
 	f.now = f.now.Add(time.Hour)
-	f.must(f.run(approve(scans[0].ID), f.message(provider(""), "acme", nil)))
+	f.must(f.run(f.approve(scans[0].ID), f.message(provider(""), "acme", nil)))
 	again := f.scans()
 	if len(f.uids()) != 40 || len(again) != 1 || again[0].ID != scans[0].ID || again[0].Removing != 30 {
 		t.Fatalf("%d users are left, scans are %+v", len(f.uids()), again)
 	}
-	f.now = f.now.Add(time.Hour)
-	f.must(f.run(approve("no-such-scan")))
-	if len(f.uids()) != 40 {
-		t.Fatal("an approval of nothing released something")
+	expectShown(t, f, scans[0].ID, 30, "user:default/u10")
+	for _, nothing := range []storage.Message{f.approval("no-such-scan"), f.approval(scans[0].ID)} { // the last one waits again
+		f.now = f.now.Add(time.Hour)
+		f.must(f.run(nothing))
+		if len(f.uids()) != 40 {
+			t.Fatal("an approval of nothing released something")
+		}
 	}
 	f.now = f.now.Add(time.Hour)
-	f.must(f.run(approve(scans[0].ID), f.message(provider(""), "acme", nil)))
+	f.must(f.run(f.approve(scans[0].ID), f.message(provider(""), "acme", nil)))
 	if done := f.scans(); len(f.uids()) != 10 || len(done) != 1 || done[0].State != storage.ScanDone || done[0].FinishedAt.IsZero() {
 		t.Fatalf("%d users are left, scans are %+v", len(f.uids()), done)
 	}
 	if row := f.row("acme"); row.Error != "" || row.State != storage.RepositoryActive {
 		t.Errorf("the row still says %+v", row)
 	}
+	expectShown(t, f, scans[0].ID, 0, "")
 }
 
 func TestAGoodAnswerEndsThePause(t *testing.T) {
 	f := setup(t)
 	f.hub.orgs["acme"] = crowd("acme", 40)
 	f.must(f.look("acme"))
-	f.hub.orgs["acme"] = crowd("acme", 0)
+	f.hub.orgs["acme"] = crowd("acme", 1)
 	f.must(f.look("acme"))
 	f.hub.orgs["acme"] = crowd("acme", 38) // two gone: few enough
 	f.must(f.look("acme"))

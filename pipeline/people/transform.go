@@ -132,7 +132,7 @@ func (t *transform) users(org githubapp.People) {
 					MemberOf: groups,
 				},
 			},
-			path: "members/" + key, url: t.URL + "/" + url.PathEscape(login), given: login,
+			path: memberPath(m.Login), url: t.URL + "/" + url.PathEscape(login), given: login,
 		})
 	}
 }
@@ -181,7 +181,7 @@ func (t *transform) groups(org githubapp.People) {
 					Children: &below, Members: &members,
 				},
 			},
-			path:  "teams/" + strings.ToLower(login+"/"+slug),
+			path:  teamPath(org.Org, team.Slug),
 			url:   t.URL + "/orgs/" + url.PathEscape(login) + "/teams/" + url.PathEscape(slug),
 			given: slug,
 		}

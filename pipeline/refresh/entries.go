@@ -78,8 +78,8 @@ func (s *Step) PlanEntries(ctx context.Context, source storage.Repository, entri
 	return p, nil
 }
 
-// Removes is how many files or entries the plan takes away.
-func (p Plan) Removes() int { return len(p.removed) }
+// Removed are the paths of the files or entries that the plan takes away, in order.
+func (p Plan) Removed() []string { return p.removed }
 
 // Keeps is how many of those that were known it leaves.
 func (p Plan) Keeps() int { return len(p.files) - len(p.removed) }

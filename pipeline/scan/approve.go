@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"time"
 
 	"github.com/callboard/callboard/pipeline/event"
 	"github.com/callboard/callboard/storage"
@@ -14,6 +15,9 @@ import (
 func (s *Step) Approve(ctx context.Context, id, actor string) error {
 	return s.decide(ctx, id, func(ctx context.Context, tx storage.Tx, scan *storage.Scan) error {
 		scan.ApprovedBy, scan.Error = actor, ""
+		if scan.Kind == storage.ScanPeople { // done when they were looked at; until then it holds what was approved
+			scan.State, scan.FinishedAt = storage.ScanRunning, time.Time{}
+		}
 		scan.Cause.Actor = actor
 		msgs, err := approved(ctx, tx, *scan)
 		if err != nil {
@@ -74,5 +78,5 @@ func approved(ctx context.Context, tx storage.Tx, scan storage.Scan) ([]storage.
 		return nil, fmt.Errorf("encode the people of %s: %w", scan.Owner, err)
 	}
 	msg := storage.Message{Topic: event.TopicPeople, Key: event.PeopleKey(req), Payload: payload, Cause: scan.Cause}
-	return []storage.Message{msg}, tx.DeleteHolds(ctx, scan.ID)
+	return []storage.Message{msg}, nil
 }

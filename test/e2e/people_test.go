@@ -229,6 +229,7 @@ func TestPeopleInFilesToo(t *testing.T) {
 
 // Whatever GitHub answers, nobody is deleted for it.
 func TestPeopleSurviveBadAnswers(t *testing.T) {
+	all := func(string) bool { return true }
 	forbidden := githubsim.GraphQLError("FORBIDDEN", "Resource not accessible by integration")
 	tests := []struct {
 		name    string
@@ -238,6 +239,9 @@ func TestPeopleSurviveBadAnswers(t *testing.T) {
 	}{
 		{name: "empty pages", listing: githubsim.ListingFaults{Empty: true}, want: "entries of"},
 		{name: "a total that lies", listing: githubsim.ListingFaults{Total: func(n int) int { return n + 1 }}, want: "entries of"},
+		{name: "nobody is listed", listing: githubsim.ListingFaults{HideMember: all, HideTeam: all}, want: "lists no member"},
+		{name: "some are not listed", listing: githubsim.ListingFaults{HideMember: func(l string) bool { return l == "bo" }}, want: "disagree"},
+		{name: "no team is listed", listing: githubsim.ListingFaults{HideTeam: all}, want: "disagree"},
 		{name: "no permission", fault: forbidden, want: "members: read"},
 		{name: "404", fault: githubsim.Fault{Match: "*graphql*", Status: http.StatusNotFound}, want: "install the App on it"},
 		{name: "500", fault: githubsim.Fault{Match: "*graphql*", Status: http.StatusInternalServerError, Times: 2}},
@@ -324,30 +328,55 @@ func TestPeopleWaitForApproval(t *testing.T) {
 		if said := peopleRow(t, w).Error; !strings.Contains(said, "callboard scan approve") {
 			t.Errorf("the row says %q", said)
 		}
-		var scans struct {
-			Items []struct {
-				ID, Kind, State string
-				Removing        int
-			}
+		paused := peopleScan(t, w)
+		if paused.State != "paused" || paused.Removing != 2 || !slices.Equal(paused.refs(), []string{"user:default/bo", "user:default/cy"}) {
+			t.Fatalf("the scan is %+v", paused)
 		}
-		do(t, w.Get("/api/callboard/scans", &scans))
-		i := slices.IndexFunc(scans.Items, func(s struct {
-			ID, Kind, State string
-			Removing        int
-		}) bool {
-			return s.Kind == "people"
+		// As many others are not what was approved.
+		w.GitHub.SetListingFaults(githubsim.ListingFaults{
+			HideMember: func(l string) bool { return l == "amara" }, HideTeam: func(slug string) bool { return slug == "cart" },
 		})
-		if i < 0 || scans.Items[i].State != "paused" || scans.Items[i].Removing != 2 {
-			t.Fatalf("scans are %+v", scans.Items)
-		}
-		do(t, w.Post("/api/callboard/scans/"+scans.Items[i].ID+"/approve"))
+		do(t, w.Post("/api/callboard/scans/"+paused.ID+"/approve"))
 		w.Settled()
-		expectRefs(t, w, "user:default/amara", "group:default/engineering", "group:default/shop", "group:default/cart")
-		do(t, w.Get("/api/callboard/scans", &scans))
-		if got := scans.Items[i]; got.State != "done" {
-			t.Errorf("the scan is %+v", got)
+		expectRefs(t, w, everybody...)
+		again := peopleScan(t, w)
+		if again.ID != paused.ID || again.State != "paused" || !slices.Equal(again.refs(), []string{"user:default/amara", "group:default/cart"}) {
+			t.Fatalf("the scan is %+v", again)
+		}
+		w.GitHub.SetListingFaults(githubsim.ListingFaults{HideTeam: func(slug string) bool { return slug == "cart" }})
+		do(t, w.Post("/api/callboard/scans/"+paused.ID+"/approve"))
+		w.Settled()
+		expectRefs(t, w, "user:default/amara", "user:default/bo", "user:default/cy", "group:default/engineering", "group:default/shop")
+		if done := peopleScan(t, w); done.State != "done" || done.Removing != 1 || len(done.Holds) != 0 || done.ApprovedBy == "" {
+			t.Errorf("the scan is %+v", done)
 		}
 	})
+}
+
+// peopleScan is the scan of people, as the API shows it.
+func peopleScan(t *testing.T, w *harness.World) (s waiting) {
+	t.Helper()
+	var scans struct{ Items []waiting }
+	do(t, w.Get("/api/callboard/scans?kind=people", &scans))
+	if len(scans.Items) != 1 {
+		t.Fatalf("scans are %+v", scans.Items)
+	}
+	do(t, w.Get("/api/callboard/scans/"+scans.Items[0].ID, &s))
+	return s
+}
+
+// waiting is a scan and what it would remove.
+type waiting struct {
+	ID, State, ApprovedBy string
+	Removing              int
+	Holds                 []struct{ Refs []string }
+}
+
+func (s waiting) refs() (refs []string) {
+	for _, h := range s.Holds {
+		refs = append(refs, h.Refs...)
+	}
+	return refs
 }
 
 // Events may be lost, doubled and out of order: after one look the people are

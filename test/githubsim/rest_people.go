@@ -10,6 +10,8 @@ func (s *Server) peopleRoutes(mux *http.ServeMux) {
 	s.rest(mux, "GET /users/{user}", getUser)
 	s.rest(mux, "GET /orgs/{org}", getOrg)
 	s.rest(mux, "GET /orgs/{org}/members", listMembers)
+	s.rest(mux, "GET /orgs/{org}/members/{user}", isMember)
+	s.rest(mux, "GET /orgs/{org}/public_members/{user}", func(*call) error { return errNotFound }) // nobody is one in public
 	s.rest(mux, "GET /orgs/{org}/teams", listTeams)
 	s.rest(mux, "GET /orgs/{org}/teams/{team}", getTeam)
 	s.rest(mux, "GET /orgs/{org}/teams/{team}/members", listTeamMembers)
@@ -82,6 +84,27 @@ func listMembers(c *call) error {
 		}
 		return c.accountPage(logins), nil
 	})
+}
+
+// isMember is "Check organization membership for a user": who may not read the
+// members is led to the public ones.
+func isMember(c *call) error {
+	c.s.mu.RLock()
+	o, err := c.s.lookup(c.r.PathValue("org"), typeOrg)
+	member := err == nil && o.members[key(c.r.PathValue("user"))] != ""
+	c.s.mu.RUnlock()
+	switch {
+	case err != nil:
+		return err
+	case c.who.token == nil:
+		http.Redirect(c.w, c.r, c.s.base+"/api/v3/orgs/"+c.r.PathValue("org")+"/public_members/"+c.r.PathValue("user"), http.StatusFound)
+	case !member:
+		return errNotFound
+	default:
+		c.spend(1)
+		c.w.WriteHeader(http.StatusNoContent)
+	}
+	return nil
 }
 
 func listTeams(c *call) error {
