@@ -54,12 +54,13 @@ func hosts(entries []config.GitHub) []githubapp.Host {
 // refreshConfig is how repositories are read.
 func refreshConfig(cfg *config.Config) refresh.Config {
 	return refresh.Config{
-		Policy:   policy(cfg),
-		Rules:    cfg.Catalog.Rules,
-		Owner:    refresh.OwnerPolicy(cfg.Catalog.Owner),
-		Limits:   descriptor.Limits{FileBytes: cfg.MaxFileBytes},
-		MaxFiles: cfg.MaxFiles,
-		Undo:     cfg.Scan.Undo,
+		Policy:        policy(cfg),
+		KeepAbandoned: cfg.Catalog.KeepOrphans,
+		Rules:         cfg.Catalog.Rules,
+		Owner:         refresh.OwnerPolicy(cfg.Catalog.Owner),
+		Limits:        descriptor.Limits{FileBytes: cfg.MaxFileBytes},
+		MaxFiles:      cfg.MaxFiles,
+		Undo:          cfg.Scan.Undo,
 	}
 }
 

@@ -66,9 +66,13 @@ type Refresh struct {
 	Force bool `json:"force,omitempty"`
 	// Seen is what a scan saw of a repository that was not known.
 	Seen *Seen `json:"seen,omitempty"`
-	// Released says that the scan's removals may be applied: they were counted, and
-	// are few enough or approved.
-	Released bool `json:"released,omitempty"`
+	// Released is how many entities a scan lets go: so many were counted, and are few
+	// enough or approved. A refresh that would remove more is held again.
+	Released int `json:"released,omitempty"`
+	// Follows says that a removal of a scan led here: nobody but the scan will ask again.
+	Follows bool `json:"follows,omitempty"`
+	// Settings are those under which something was found and held.
+	Settings string `json:"settings,omitempty"`
 }
 
 // Seen is a repository as a page of a scan shows it, with its descriptor where
@@ -85,6 +89,8 @@ type Seen struct {
 	Fork          bool     `json:"fork,omitempty"`
 	Topics        []string `json:"topics,omitempty"`
 	Head          string   `json:"head"`
+	// Branch was looked at instead of the default one, where it is set.
+	Branch string `json:"branch,omitempty"`
 	// Path is the file that was looked for; BlobSHA is "" where there is none.
 	Path    string `json:"path,omitempty"`
 	BlobSHA string `json:"blobSha,omitempty"`
@@ -189,6 +195,21 @@ func RefreshMessage(r Refresh, cause storage.Cause) (storage.Message, error) {
 		return storage.Message{}, fmt.Errorf("encode a refresh of %s/%s: %w", r.Owner, r.Name, err)
 	}
 	return storage.Message{Topic: TopicRefresh, Key: RefreshKey(r), Payload: payload, Cause: cause}, nil
+}
+
+// FollowMessage makes the message of a look that follows from a change. What follows
+// from a scan is part of it, so that what goes in the end is counted with the rest.
+func FollowMessage(r Refresh, cause storage.Cause) (storage.Message, error) {
+	cause.Reason, cause.Delivery = storage.ReasonLocation, ""
+	r.Look, r.Follows = true, cause.Scan != ""
+	msg, err := RefreshMessage(r, cause)
+	switch {
+	case msg.Topic != TopicRefresh:
+		msg.Cause.Scan = "" // people and local files have a guard of their own
+	case r.Follows:
+		msg.Topic = TopicScanned
+	}
+	return msg, err
 }
 
 // RefreshOf asks for a repository that is known.

@@ -68,6 +68,8 @@ type host struct {
 	appOf    map[int64]int     // installation id → index of apps
 	accounts map[int64]string  // installation id → owner as GitHub writes it
 	gone     map[int64]bool    // installations that are no more
+	// installed are the Apps on each account, by lower-case login; nil until they are listed.
+	installed map[string][]int64
 }
 
 type app struct {

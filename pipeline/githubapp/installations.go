@@ -21,6 +21,10 @@ type Installation struct {
 	Events      []string
 }
 
+// Organization says that the account is none of a user. A host that does not say
+// is believed to mean an organization.
+func (in Installation) Organization() bool { return in.AccountType != "User" }
+
 // installationJSON is an installation as the REST API shows it.
 type installationJSON struct {
 	ID                  int64             `json:"id"`
@@ -68,6 +72,7 @@ func (c *Clients) Installations(ctx context.Context, host string) ([]Installatio
 		}
 	}
 	h.keep(listed)
+	h.note(out)
 	return out, nil
 }
 

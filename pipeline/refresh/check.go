@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/callboard/callboard/pipeline/discovery"
 	"github.com/callboard/callboard/pipeline/githubapp"
 	"github.com/callboard/callboard/storage"
 	"github.com/callboard/callboard/storage/entity"
@@ -29,7 +30,9 @@ func Check(ctx context.Context, cfg Config, hosts []string, tree Tree, paths []s
 		DefaultBranch: facts.DefaultBranch, AppliedSHA: facts.Head,
 	}
 	c := newCrawl(s, tree, repo, nil)
-	c.discovered = !only
+	if !only {
+		c.patterns = discovery.Paths(cfg.Policy.Covering(s.account(repo.Host, repo.Owner)))
+	}
 	for _, p := range paths {
 		c.locations = append(c.locations, storage.Location{Path: p, Origin: "url:" + fileURL(repo, "blob", p)})
 	}
@@ -53,6 +56,10 @@ func (o offline) Hosts() []string { return o.hosts }
 func (offline) Open(context.Context, githubapp.Name, []string) (Tree, error) {
 	return nil, githubapp.ErrNotFound
 }
+
+func (offline) AppsOn(string, string) []int64 { return nil }
+
+func (offline) LearnApps(context.Context, string) error { return nil }
 
 func (offline) Covered(context.Context, githubapp.Name) (bool, error) { return false, nil }
 

@@ -54,11 +54,14 @@ type want struct {
 // first those that the pattern or the locations name, then the targets of their
 // Location entities. Each level costs a look-up and a read for all its files together.
 type crawl struct {
-	step       *Step
-	tree       Tree
-	repo       storage.Repository
-	discovered bool
-	locations  []storage.Location
+	step *Step
+	tree Tree
+	repo storage.Repository
+	// patterns are where descriptors are searched; none where only locations count.
+	patterns []string
+	// abandoned is set when what the patterns found once stays unread.
+	abandoned bool
+	locations []storage.Location
 	// again reads every file although it did not change.
 	again  bool
 	stored map[string]storage.File
@@ -258,8 +261,9 @@ func (c *crawl) targets(ctx context.Context, files []storage.File) ([]want, erro
 // removed are the stored files that nothing wants any more.
 func (c *crawl) removed() []string {
 	var paths []string
+	kept := c.kept()
 	for p := range c.stored {
-		if _, wanted := c.seen[p]; !wanted {
+		if _, wanted := c.seen[p]; !wanted && !kept[p] {
 			paths = append(paths, p)
 		}
 	}

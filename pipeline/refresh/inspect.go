@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/callboard/callboard/pipeline/event"
 	"github.com/callboard/callboard/pipeline/githubapp"
 	"github.com/callboard/callboard/pipeline/location"
 	"github.com/callboard/callboard/pipeline/match"
@@ -169,7 +170,11 @@ func (s *Step) open(ctx context.Context, n githubapp.Name) (Tree, storage.Reposi
 	if !configured(s.github, n.Host) {
 		return nil, storage.Repository{}, githubapp.ErrNotFound
 	}
-	n.Branch = s.provider(n.Host, n.Owner).Branch
+	stored, err := s.stored(ctx, event.Refresh{Host: n.Host, Owner: n.Owner, Name: n.Name})
+	if err != nil {
+		return nil, storage.Repository{}, err
+	}
+	n.Branch = s.likely(stored).Branch
 	tree, err := s.github.Open(ctx, n, nil)
 	if err != nil {
 		return nil, storage.Repository{}, err

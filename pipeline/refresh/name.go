@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/callboard/callboard/pipeline/discovery"
 	"github.com/callboard/callboard/pipeline/event"
 	"github.com/callboard/callboard/pipeline/githubapp"
 	"github.com/callboard/callboard/storage"
@@ -17,10 +18,10 @@ import (
 
 // find looks at a repository. Who asks by name wants the one that the name leads
 // to now, whichever it was before.
-func (s *Step) find(ctx context.Context, req request, stored storage.Repository, files []storage.File) (Tree, error) {
-	paths := s.prefetch(stored, files)
+func (s *Step) find(ctx context.Context, req request, stored storage.Repository, files []storage.File, how discovery.Reading) (Tree, error) {
+	paths := prefetch(how, files)
 	n := name(req, stored)
-	n.Branch = s.provider(n.Host, n.Owner).Branch
+	n.Branch = how.Branch
 	tree, err := s.github.Open(ctx, n, paths)
 	if req.RepositoryID == 0 && stored.ID > 0 && errors.Is(err, githubapp.ErrNotFound) {
 		// A 404 is no evidence that the repository that we know is gone.
@@ -146,11 +147,9 @@ func (s *Step) takeNames(ctx context.Context, tx storage.Tx, p *Plan) error {
 
 // lookAt asks for looks that follow from a change.
 func lookAt(ctx context.Context, tx storage.Tx, looks []event.Refresh, cause storage.Cause) error {
-	cause.Reason, cause.Delivery = storage.ReasonLocation, ""
 	var msgs []storage.Message
 	for _, req := range looks {
-		req.Look = true
-		msg, err := event.RefreshMessage(req, cause)
+		msg, err := event.FollowMessage(req, cause)
 		if err != nil {
 			return err
 		}

@@ -11,10 +11,12 @@ import (
 	"strings"
 	"time"
 
+	"github.com/callboard/callboard/pipeline/discovery"
 	"github.com/callboard/callboard/pipeline/event"
 	"github.com/callboard/callboard/pipeline/fault"
 	"github.com/callboard/callboard/pipeline/githubapp"
 	"github.com/callboard/callboard/pipeline/location"
+	"github.com/callboard/callboard/pipeline/match"
 	"github.com/callboard/callboard/storage"
 )
 
@@ -86,6 +88,9 @@ func (s *Step) Plan(ctx context.Context, msgs []storage.Message) (Plan, error) {
 		return Plan{}, fault.Permanent(fault.ReasonInvalid, err)
 	}
 	ctx = githubapp.WithPurpose(ctx, req.purpose())
+	if err := s.learn(ctx, req.Host); err != nil {
+		return Plan{}, err
+	}
 	stored, err := s.stored(ctx, req.Refresh)
 	if err != nil {
 		return Plan{}, err
@@ -100,7 +105,7 @@ func (s *Step) Plan(ctx context.Context, msgs []storage.Message) (Plan, error) {
 		req.Seen = nil
 		p, err = s.look(ctx, req, stored)
 	}
-	if req.scanned && !req.Released {
+	if req.scanned {
 		p.scanned = &req.Refresh
 	}
 	return p, err
@@ -127,9 +132,9 @@ func merge(msgs []storage.Message) (request, error) {
 			return req, fmt.Errorf("message %d: %w", m.ID, err)
 		}
 		look, force, discovered, installation, gone := req.Look, req.Force, req.Discovered, req.InstallationID, req.Gone
-		released := req.Released
+		released, follows := req.Released, req.Follows
 		req.Refresh, req.cause = r, m.Cause // one topic at a time
-		req.foreign, req.scanned = m.Topic == event.TopicLook, m.Topic == event.TopicScanned
+		req.foreign, req.scanned = m.Topic == event.TopicLook || r.Follows, m.Topic == event.TopicScanned
 		if len(msgs) > 1 {
 			req.Seen = nil // a scan saw it before or after the others
 		}
@@ -137,7 +142,8 @@ func merge(msgs []storage.Message) (request, error) {
 			req.Gone = gone // a push that came late does not bring it back; GitHub will tell
 		}
 		req.Look, req.Force, req.Discovered = look || r.Look, force || r.Force, discovered || r.Discovered
-		req.Released = released || r.Released // what was approved stays so while it waits, whatever is asked besides
+		// What was approved stays so while it waits, whatever is asked besides.
+		req.Released, req.Follows = max(released, r.Released), follows || r.Follows
 		if req.InstallationID == 0 {
 			req.InstallationID = installation
 		}
@@ -181,7 +187,7 @@ func (s *Step) stored(ctx context.Context, r event.Refresh) (storage.Repository,
 func (s *Step) quiet(ctx context.Context, req request, stored storage.Repository) (bool, error) {
 	if req.Force || req.Look || req.Gone != "" || stored.AppliedSHA == "" ||
 		stored.State != storage.RepositoryActive || req.Discovered && !stored.Discovered ||
-		stored.SettingsHash != s.settings(stored) || req.Owner != "" && (req.Owner != stored.Owner || req.Name != stored.Name) {
+		!s.Current(stored) || req.Owner != "" && (req.Owner != stored.Owner || req.Name != stored.Name) {
 		return false, nil
 	}
 	if slices.ContainsFunc(req.heads, func(head string) bool { return head != stored.AppliedSHA }) {
@@ -228,7 +234,7 @@ func (s *Step) look(ctx context.Context, req request, stored storage.Repository)
 	if !configured(s.github, stored.Host) {
 		return s.remember(ctx, req, stored, files, "no entry of integrations.github has the host "+stored.Host)
 	}
-	tree, err := s.tree(ctx, req, stored, files)
+	v, err := s.sight(ctx, req, stored, files)
 	switch {
 	case errors.Is(err, githubapp.ErrNotFound):
 		return s.unseen(ctx, req, stored, files)
@@ -237,20 +243,10 @@ func (s *Step) look(ctx context.Context, req request, stored storage.Repository)
 	case err != nil:
 		return Plan{}, err
 	}
-	facts := tree.Facts()
-	if stored.ID != facts.ID {
-		// Found by name: it may be known under its id, or be named anew.
-		if stored, err = s.stored(ctx, event.Refresh{Host: stored.Host, RepositoryID: facts.ID}); err != nil {
-			return Plan{}, err
-		}
-		if files, err = s.files(ctx, stored); err != nil {
-			return Plan{}, err
-		}
+	stored, repo, head := v.stored, v.repo, v.tree.Facts().Head
+	if s.lagging(req, stored, head) {
+		return Plan{}, fmt.Errorf("GitHub announced commit %.7s and still shows %.7s", req.heads[len(req.heads)-1], head)
 	}
-	if s.lagging(req, stored, facts.Head) {
-		return Plan{}, fmt.Errorf("GitHub announced commit %.7s and still shows %.7s", req.heads[len(req.heads)-1], facts.Head)
-	}
-	repo := s.updated(stored, facts, req)
 	if repo.Former, err = s.former(ctx, req, stored, repo); err != nil {
 		return Plan{}, err
 	}
@@ -258,14 +254,14 @@ func (s *Step) look(ctx context.Context, req request, stored storage.Repository)
 	if err != nil {
 		return Plan{}, err
 	}
-	c := newCrawl(s, tree, repo, files)
-	_, c.discovered = s.searched(repo)
+	c := newCrawl(s, v.tree, repo, v.files)
+	c.patterns, c.abandoned = v.how.Paths, s.abandoned(repo)
 	c.locations = locations
 	c.again = req.Force || repo.SettingsHash != stored.SettingsHash
 	if err := c.run(ctx); err != nil {
-		return Plan{}, fmt.Errorf("read %s at %.7s: %w", repo.FullName(), facts.Head, err)
+		return Plan{}, fmt.Errorf("read %s at %.7s: %w", repo.FullName(), head, err)
 	}
-	p := Plan{repo: repo, cause: commitCause(req, facts.Head), changed: c.changed, told: c.told, removed: c.removed(), files: c.stored, asked: c.seen}
+	p := Plan{repo: repo, cause: commitCause(req, head), changed: c.changed, told: c.told, removed: c.removed(), files: c.stored, asked: c.seen}
 	p.newNames = newNames(stored, repo)
 	if stored.Version != 0 {
 		p.renamed = nameOf(stored.Owner, stored.Name)
@@ -383,16 +379,42 @@ func same(a, b storage.Repository) bool {
 // settings names everything besides the tree that decides what its files are
 // read to: a rename or another default branch changes every URL.
 func (s *Step) settings(r storage.Repository) string {
-	provider := s.provider(r.Host, r.Owner)
-	_, searched := s.searched(r)
-	sum := sha256.Sum256(fmt.Appendf(nil, "%s\n%s\n%s\n%v\n%+v\n%s\n%s\n%v\n%s\n%s", processing,
-		provider.CatalogPath, provider.Branch, searched, s.cfg.Limits, r.HTMLURL, r.DefaultBranch, s.github.Hosts(),
+	how, _, searched := s.searched(r)
+	sum := sha256.Sum256(fmt.Appendf(nil, "%s\n%q\n%s\n%v %v\n%+v\n%s\n%s\n%v\n%s\n%s", processing,
+		how.Paths, how.Branch, searched, s.abandoned(r), s.cfg.Limits, r.HTMLURL, r.DefaultBranch, s.github.Hosts(),
 		s.cfg.Rules, s.cfg.Owner))
 	return hex.EncodeToString(sum[:8])
 }
 
-// Current says that a repository was read under the settings of now.
-func (s *Step) Current(r storage.Repository) bool { return r.SettingsHash == s.settings(r) }
+// Current says that a repository was read under the settings of now. While it is
+// not known which Apps are installed on its account, those settings will do that
+// would be right for any of them: the next scan knows.
+func (s *Step) Current(r storage.Repository) bool {
+	if r.SettingsHash == s.settings(r) {
+		return true
+	}
+	apps := s.cfg.Policy.Apps(r.Host)
+	if len(apps) == 0 || s.github.AppsOn(r.Host, r.Owner) != nil {
+		return false
+	}
+	supposed := *s
+	for i := range len(apps) + 1 {
+		supposed.github = suppose{s.github, slices.Clone(apps[i:min(i+1, len(apps))])}
+		if r.SettingsHash == supposed.settings(r) {
+			return true
+		}
+	}
+	return false
+}
+
+// suppose is a GitHub on which certain Apps are installed on every account.
+type suppose struct {
+	GitHub
+	apps []int64
+}
+
+// AppsOn implements GitHub.
+func (s suppose) AppsOn(string, string) []int64 { return append([]int64{}, s.apps...) }
 
 // Outdated asks for a look at the repositories that were read under other
 // settings: other rules, another pattern. Without it they would stay as they
@@ -419,12 +441,14 @@ func (s *Step) Outdated(ctx context.Context, cause storage.Cause) ([]storage.Mes
 }
 
 // prefetch lists the files whose ids are wanted with the first answer: the
-// plain descriptor first, for its text, then what was read before.
-func (s *Step) prefetch(stored storage.Repository, files []storage.File) []string {
+// plain descriptors first, for their text, then what was read before.
+func prefetch(how discovery.Reading, files []storage.File) []string {
 	var paths []string
-	if pattern, err := s.pattern(stored.Host, stored.Owner); err == nil {
-		if path, plain := pattern.Plain(); plain {
-			paths = append(paths, path)
+	for _, path := range how.Paths {
+		if pattern, err := match.Compile(path); err == nil {
+			if path, plain := pattern.Plain(); plain {
+				paths = append(paths, path)
+			}
 		}
 	}
 	for _, f := range files {

@@ -35,6 +35,10 @@ type GitHub interface {
 	Moved(ctx context.Context, n githubapp.Name, branch, sha string) (bool, error)
 	// Hosts are the GitHub hosts that are configured.
 	Hosts() []string
+	// AppsOn are the Apps on an organization, none for a user's account, and nil
+	// while that is not known: LearnApps asks.
+	AppsOn(host, owner string) []int64
+	LearnApps(ctx context.Context, host string) error
 }
 
 // Tree is a repository at one commit. *githubapp.Snapshot is one.
@@ -50,6 +54,9 @@ type Config struct {
 	// Policy says which repositories are searched for descriptors, and where. Its
 	// zero value is that of every repository and the default path.
 	Policy discovery.Policy
+	// KeepAbandoned keeps what repositories declared whose account no entry covers
+	// any more.
+	KeepAbandoned bool
 	// Rules say which kinds may come from where; nil lets every kind in.
 	Rules rule.Rules
 	// Owner is the policy for entities without an owner; the zero value is OwnerOff.

@@ -41,7 +41,7 @@ func (s *Step) remember(ctx context.Context, req request, stored storage.Reposit
 		p.repo.ID = provisionalID(stored.Host, stored.Owner, stored.Name)
 	}
 	c := newCrawl(s, memory{files}, p.repo, files)
-	c.discovered, c.locations, c.lost, c.retell = stored.Discovered, locations, why, req.Force
+	c.locations, c.lost, c.retell = locations, why, req.Force
 	if err := c.run(ctx); err != nil {
 		return p, fmt.Errorf("go over what is known of %s: %w", stored.FullName(), err)
 	}

@@ -85,18 +85,22 @@ func (c *crawl) matched(ctx context.Context) ([]want, error) {
 			}
 		}
 		slices.Sort(found)
-	case c.discovered:
-		pattern, err := c.step.pattern(c.repo.Host, c.repo.Owner)
-		if err != nil {
-			return nil, err
+	default:
+		for _, p := range c.patterns {
+			pattern, err := match.Compile(p)
+			if err != nil {
+				return nil, err
+			}
+			paths, plain, err := c.expand(ctx, pattern)
+			if err != nil {
+				return nil, err
+			}
+			if !plain || c.found(ctx, paths[0]) {
+				found = append(found, paths...)
+			}
 		}
-		paths, plain, err := c.expand(ctx, pattern)
-		if err != nil {
-			return nil, err
-		}
-		if !plain || c.found(ctx, paths[0]) {
-			found = paths
-		}
+		slices.Sort(found)
+		found = slices.Compact(found)
 	}
 	wants := make([]want, len(found))
 	for i, p := range found {

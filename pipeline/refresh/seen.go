@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 
+	"github.com/callboard/callboard/pipeline/discovery"
 	"github.com/callboard/callboard/pipeline/event"
 	"github.com/callboard/callboard/pipeline/githubapp"
 	"github.com/callboard/callboard/storage"
@@ -12,13 +13,13 @@ import (
 // tree looks at the repository, or takes what a scan saw of it. That is only
 // done for one that has no row: whatever was heard since would have left one,
 // and the row that Apply adds fails if one came meanwhile.
-func (s *Step) tree(ctx context.Context, req request, stored storage.Repository, files []storage.File) (Tree, error) {
-	if req.Seen == nil || stored.Version != 0 || req.Force || req.Gone != "" {
-		return s.find(ctx, req, stored, files)
+func (s *Step) tree(ctx context.Context, req request, stored storage.Repository, files []storage.File, how discovery.Reading) (Tree, error) {
+	if req.Seen == nil || stored.Version != 0 || req.Force || req.Gone != "" || req.Seen.Branch != how.Branch {
+		return s.find(ctx, req, stored, files, how)
 	}
 	return &seenTree{
 		seen: *req.Seen,
-		open: func(ctx context.Context) (Tree, error) { return s.find(ctx, req, stored, files) },
+		open: func(ctx context.Context) (Tree, error) { return s.find(ctx, req, stored, files, how) },
 	}, nil
 }
 
