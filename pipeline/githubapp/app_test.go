@@ -35,18 +35,21 @@ func TestInstalledAgain(t *testing.T) {
 	if err := open(); !errors.Is(err, githubapp.ErrNotFound) {
 		t.Errorf("without an installation: %v", err)
 	}
-	if ok, err := c.Covered(t.Context(), n); ok || err != nil {
-		t.Errorf("covered: %v, %v", ok, err)
-	}
 	remove := f.Inject(githubsim.Fault{Match: "*", Status: http.StatusNotFound})
 	_, err = c.Covered(t.Context(), n)
 	if _, unavailable := fault.Of(err); !unavailable {
 		t.Errorf("a 404 for everything is taken for evidence: %v", err)
 	}
 	remove()
+	if ok, err := c.Covered(t.Context(), n); ok || err != nil {
+		t.Errorf("covered: %v, %v", ok, err)
+	}
 	f.install(t, "acme")
 	if err := open(); err != nil {
 		t.Errorf("installed again: %v", err)
+	}
+	if ok, err := c.Covered(t.Context(), n); !ok || err != nil {
+		t.Errorf("covered again: %v, %v", ok, err)
 	}
 	if moved, err := c.Moved(t.Context(), n, "main", f.Head("acme/one", "main")); moved || err != nil {
 		t.Errorf("moved: %v, %v", moved, err)

@@ -68,6 +68,8 @@ type host struct {
 	appOf    map[int64]int     // installation id → index of apps
 	accounts map[int64]string  // installation id → owner as GitHub writes it
 	gone     map[int64]bool    // installations that are no more
+	absences absences          // where no App is installed any more
+	asking   chan struct{}     // one asks for an absence, and all others wait for the answer
 	// installed are the Apps on each account, by lower-case login; nil until they are listed.
 	installed map[string][]int64
 }
@@ -111,7 +113,7 @@ func New(hosts []Host, timeout time.Duration, opts ...Option) (*Clients, error) 
 		h := &host{
 			Host: cfg, rest: rest, graphql: cfg.graphqlURL(rest),
 			byID: map[int64]*client{}, byOwner: map[string]int64{}, appOf: map[int64]int{},
-			accounts: map[int64]string{}, gone: map[int64]bool{},
+			accounts: map[int64]string{}, gone: map[int64]bool{}, asking: make(chan struct{}, 1),
 		}
 		for _, a := range cfg.Apps {
 			g := c.govern()

@@ -119,6 +119,7 @@ func (h *host) learn(id int64, app int, owner string) {
 	defer h.mu.Unlock()
 	h.byOwner[strings.ToLower(owner)], h.appOf[id], h.accounts[id] = id, app, owner
 	delete(h.gone, id)
+	h.absences.end(owner)
 }
 
 // forget makes the next request look again for who covers the owner.
@@ -134,33 +135,4 @@ func (h *host) forget(id int64) {
 	delete(h.appOf, id)
 	delete(h.accounts, id)
 	h.gone[id] = true
-}
-
-// Covered asks whether an App is installed on a repository right now. The
-// answer no is evidence that it was taken away, even where everybody may read
-// the repository. Without an App there is nothing to ask, and the answer is yes.
-func (c *Clients) Covered(ctx context.Context, n Name) (bool, error) {
-	h, ok := c.hosts[strings.ToLower(n.Host)]
-	if !ok || len(h.apps) == 0 {
-		return true, nil
-	}
-	id, err := h.find(ctx, n.place())
-	if err != nil || id != 0 {
-		return id != 0, err
-	}
-	// A GitHub that says 404 to everything has not taken anything away, nor has
-	// one that does not know the App itself any more.
-	for _, a := range h.apps {
-		var own struct {
-			ID int64 `json:"id"`
-		}
-		_, err := a.jwt.get(ctx, "app", &own)
-		switch _, decided := fault.Of(err); {
-		case decided:
-			return false, err
-		case err != nil || own.ID != a.ID:
-			return false, fault.Unavailable(fmt.Errorf("whether %s is covered cannot be known while GitHub does not know App %d", n.place(), a.ID))
-		}
-	}
-	return false, nil
 }
