@@ -82,6 +82,7 @@ func newWorld(t *testing.T, change func(*recovery.Config), opts ...githubsim.Opt
 	w.clients = clients
 	w.config = recovery.Config{
 		Hosts: []string{w.host}, Schedule: schedule.Schedule{Frequency: 5 * time.Minute}, Now: w.clock,
+		Patience: -1, // the next reading tells
 	}
 	if change != nil {
 		change(&w.config)

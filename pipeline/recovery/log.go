@@ -15,7 +15,9 @@ type reading struct {
 	// attempts are put together by GUID, in no order.
 	attempts map[string]*attempts
 	// stop is where it was to end.
-	stop     time.Time
+	stop time.Time
+	// newest is the latest attempt that is not dated after until.
+	until    time.Time
 	newest   time.Time
 	newestID int64
 	oldest   time.Time
@@ -35,14 +37,19 @@ type attempts struct {
 	first time.Time
 }
 
+// newReading is one that begins now.
+func newReading(began time.Time) *reading {
+	return &reading{attempts: map[string]*attempts{}, until: began.Add(ahead)}
+}
+
 // read reads the log of an App, newest first, back to where the last reading
 // began; by GitHub's clock, which the log goes by.
 func (d *Detector) read(ctx context.Context, a gap.App, began time.Time) (*reading, error) {
-	stop := began.Add(-d.cfg.Window)
+	l := newReading(began)
+	l.stop = began.Add(-d.cfg.Window)
 	if !a.Newest.IsZero() {
-		stop = a.Newest.Add(-overlap)
+		l.stop = a.Newest.Add(-overlap)
 	}
-	l := &reading{attempts: map[string]*attempts{}, stop: stop}
 	cursor := ""
 	for pages := 0; ; pages++ {
 		if pages == maxPages {
@@ -57,7 +64,7 @@ func (d *Detector) read(ctx context.Context, a gap.App, began time.Time) (*readi
 			l.add(entry)
 			l.last = l.last || entry.ID == a.NewestID
 		}
-		l.reached = l.reached || before(page, stop)
+		l.reached = l.reached || before(page, l.stop)
 		if next == "" || l.reached {
 			return l, nil
 		}
@@ -76,7 +83,7 @@ func before(page []githubapp.HookDelivery, stop time.Time) bool {
 }
 
 func (l *reading) add(entry githubapp.HookDelivery) {
-	if entry.DeliveredAt.After(l.newest) {
+	if entry.DeliveredAt.After(l.newest) && !entry.DeliveredAt.After(l.until) {
 		l.newest, l.newestID = entry.DeliveredAt, entry.ID
 	}
 	if l.oldest.IsZero() || entry.DeliveredAt.Before(l.oldest) {

@@ -48,6 +48,9 @@ type Config struct {
 	Window time.Duration
 	// Retention is how long the inbox remembers a delivery: 30 days.
 	Retention time.Duration
+	// Patience is how long a run waits for what it asked for, to tell that all has
+	// arrived: 30 s; negative for not at all.
+	Patience time.Duration
 	// Now is the clock: time.Now.
 	Now func() time.Time
 }
@@ -65,8 +68,13 @@ const (
 	overlap = 15 * time.Minute
 	// A delivery is asked for again after firstWait, then after twice as long, up to lastWait.
 	firstWait, lastWait = 4 * time.Minute, 6 * time.Hour
+	// watchEvery is how often the inbox is looked into for what was asked for.
+	watchEvery = time.Second
 	// maxFailures in a row end a run.
 	maxFailures = 3
+	// ahead is how much later than now an attempt may be dated. A clock that is wrong
+	// for a moment must not hide what comes after.
+	ahead = time.Minute
 	// scanAgain is the least time between two scans that are asked for.
 	scanAgain = time.Hour
 )
@@ -87,6 +95,9 @@ func New(cfg Config, store storage.Store, github GitHub, log *slog.Logger, reg p
 	}
 	if cfg.Retention == 0 {
 		cfg.Retention = 30 * 24 * time.Hour
+	}
+	if cfg.Patience == 0 {
+		cfg.Patience = 30 * time.Second
 	}
 	if cfg.Now == nil {
 		cfg.Now = time.Now
@@ -129,43 +140,50 @@ func (d *Detector) Run(ctx context.Context) error {
 		}
 	}
 	var errs []error
+	waits := false
 	for i := range all {
-		if err := d.one(ctx, all, &all[i]); err != nil {
+		asked, err := d.one(ctx, all, &all[i])
+		waits = waits || asked > 0
+		if err != nil {
 			errs = append(errs, fmt.Errorf("deliveries of app %d on %s: %w", all[i].App, all[i].Host, err))
 		}
+	}
+	if waits && d.cfg.Patience > 0 {
+		errs = append(errs, d.watch(ctx, all))
 	}
 	return errors.Join(errs...)
 }
 
-// one reads the log of an App, of all that are saved together, and closes its gaps.
-func (d *Detector) one(ctx context.Context, all []gap.App, a *gap.App) error {
+// one reads the log of an App, of all that are saved together, and closes its
+// gaps. It says how many deliveries it asked for.
+func (d *Detector) one(ctx context.Context, all []gap.App, a *gap.App) (asked int, err error) {
 	began := d.cfg.Now()
-	err := d.look(ctx, a, began)
-	if err != nil {
+	if err := d.look(ctx, a, began); err != nil {
 		a.FailedAt, a.Error = began, err.Error()
 		d.warnLate(ctx, *a, began)
-		return errors.Join(err, d.save(ctx, all, a))
+		return 0, errors.Join(err, d.save(ctx, all, a))
 	}
 	a.FailedAt, a.Error = time.Time{}, ""
 	// What was found is safe before anything is asked for, and a scan with it.
 	if err := d.save(ctx, all, a); err != nil {
-		return err
+		return 0, err
 	}
-	asked, err := d.ask(ctx, a)
+	asked, err = d.ask(ctx, a)
 	if asked == 0 {
-		return err
+		return 0, err
 	}
-	return errors.Join(err, d.save(ctx, all, a))
+	return asked, errors.Join(err, d.save(ctx, all, a))
 }
 
 // look brings a up to date with what GitHub's log and the inbox have.
 func (d *Detector) look(ctx context.Context, a *gap.App, began time.Time) error {
-	recovered, err := a.Arrived(ctx, d.store)
+	recovered, err := d.arrived(ctx, a)
 	if err != nil {
 		return err
 	}
-	d.metrics.recovered.WithLabelValues(labels(*a)...).Add(float64(recovered))
-	a.Deaf = a.Deaf && recovered == 0 && len(a.Open) > 0
+	if a.Newest.After(began.Add(ahead)) {
+		a.Newest, a.NewestID = time.Time{}, 0
+	}
 	if first, err := d.first(ctx, a, began); first || err != nil {
 		return err
 	}
@@ -190,8 +208,7 @@ func (d *Detector) look(ctx context.Context, a *gap.App, began time.Time) error 
 	case lost > 0:
 		d.breakProof(ctx, a, began, fmt.Sprintf("%d deliveries did not arrive, and GitHub does not have them any more", lost))
 	case open > 0 && len(a.Open) == 0:
-		d.log.InfoContext(ctx, "all webhooks that were missing have arrived", append(about(*a), slog.Int64("recovered", a.Recovered),
-			slog.Time("no_gaps_since", a.Since))...)
+		d.tellClosed(ctx, *a)
 	}
 	a.ReadAt = began
 	if l.newest.After(a.Newest) {
@@ -220,11 +237,11 @@ func (d *Detector) first(ctx context.Context, a *gap.App, began time.Time) (bool
 	if err != nil {
 		return false, err
 	}
+	l := newReading(began)
 	for _, entry := range page {
-		if entry.DeliveredAt.After(a.Newest) {
-			a.Newest, a.NewestID = entry.DeliveredAt, entry.ID
-		}
+		l.add(entry)
 	}
+	a.Newest, a.NewestID = l.newest, l.newestID
 	a.Since, a.ReadAt = began, began
 	return true, nil
 }

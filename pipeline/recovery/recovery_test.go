@@ -415,3 +415,87 @@ func TestOneAppDoesNotHideAnother(t *testing.T) {
 		t.Error("an App that was never read is proven")
 	}
 }
+
+// A log that is dated wrongly for a moment hides nothing of what comes after.
+func TestAnEntryOfTheFuture(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name string
+		rely func(*world) // what the detector goes by, when the clocks are right again
+	}{
+		{"GitHub's clock was ahead", func(w *world) { w.pass(-day); w.run() }},
+		{"all clocks were ahead", func(w *world) { w.run(); w.pass(-day); w.run() }},
+		{"at the first start", func(w *world) {
+			store, err := sqlite.Open(w.Context(), filepath.Join(w.TempDir(), "empty.db"))
+			if err != nil {
+				w.Fatal(err)
+			}
+			w.Cleanup(func() { _ = store.Close() })
+			w.pass(-day)
+			d := recovery.New(w.config, store, w.clients, slog.New(slog.DiscardHandler), nil)
+			if err := d.Run(w.Context()); err != nil {
+				w.Fatal(err)
+			}
+			apps, err := gap.Load(w.Context(), store)
+			if err != nil || apps[0].Newest.After(w.clock()) {
+				w.Errorf("the newest is %s, %v", apps[0].Newest, err)
+			}
+			w.run()
+		}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, nil)
+			w.run()
+			w.pass(time.Minute)
+			w.pass(day)
+			w.push(1)
+			tt.rely(w)
+			w.pass(10 * time.Minute)
+			w.down()
+			w.push(3)
+			w.up()
+			w.pass(10 * time.Minute)
+			w.run()
+			if a := w.want(3, 3, 0, 0, 3); a.Newest.After(w.clock()) || a.Broken != "" {
+				t.Errorf("the newest is %s, now it is %s; broken %q", a.Newest, w.clock(), a.Broken)
+			}
+			w.run()
+			w.want(3, 3, 3, 0, 0)
+		})
+	}
+}
+
+// A run tells that all has arrived which it asked for, and asks GitHub nothing for it.
+func TestARunWaitsForWhatItAskedFor(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, func(c *recovery.Config) { c.Patience = time.Hour }) // longer than the test may take
+	w.run()
+	w.pass(time.Minute)
+	w.down()
+	w.push(3)
+	w.up()
+	w.pass(10 * time.Minute)
+	before := w.requests()
+	w.run()
+	w.want(3, 3, 3, 0, 0)
+	if n := w.requests() - before; n != 4 { // one page and three that are sent again
+		t.Errorf("%d requests, want 4", n)
+	}
+	if !strings.Contains(w.log.String(), "all webhooks that were missing have arrived") {
+		t.Errorf("the log does not tell:\n%s", w.log.String())
+	}
+}
+
+// A receiver that is still down is not waited for longer than the patience.
+func TestARunDoesNotWaitForEver(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, func(c *recovery.Config) { c.Patience = time.Millisecond })
+	w.run()
+	w.pass(time.Minute)
+	w.down()
+	w.push(1)
+	w.run()
+	w.want(1, 1, 0, 0, 1)
+}

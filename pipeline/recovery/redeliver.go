@@ -94,6 +94,54 @@ func (d *Detector) ask(ctx context.Context, a *gap.App) (asked int, err error) {
 	return asked, err
 }
 
+// watch waits for what was asked for, and tells of it as soon as it is there. It
+// looks into the inbox only.
+func (d *Detector) watch(ctx context.Context, all []gap.App) error {
+	ctx, cancel := context.WithTimeout(ctx, d.cfg.Patience)
+	defer cancel()
+	tick := time.NewTicker(watchEvery)
+	defer tick.Stop()
+	for open := 1; open > 0; {
+		select {
+		case <-ctx.Done():
+			return nil // the next reading tells
+		case <-tick.C:
+		}
+		open = 0
+		for i := range all {
+			a := &all[i]
+			came, err := d.arrived(ctx, a)
+			if err != nil && ctx.Err() == nil {
+				return err
+			}
+			open += len(a.Open)
+			if came == 0 {
+				continue
+			}
+			if len(a.Open) == 0 {
+				d.tellClosed(ctx, *a)
+			}
+			if err := d.save(ctx, all, a); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// arrived takes those that the inbox has by now out of those that are open.
+func (d *Detector) arrived(ctx context.Context, a *gap.App) (int, error) {
+	n, err := a.Arrived(ctx, d.store)
+	d.metrics.recovered.WithLabelValues(labels(*a)...).Add(float64(n))
+	a.Deaf = a.Deaf && n == 0 && len(a.Open) > 0
+	return n, err
+}
+
+func (d *Detector) tellClosed(ctx context.Context, a gap.App) {
+	d.log.InfoContext(ctx, "all webhooks that were missing have arrived", append(about(a), slog.Int64("recovered", a.Recovered),
+		slog.Time("no_gaps_since", a.Since))...)
+}
+
 // postponed says that GitHub has no time for us, or does not answer at all.
 func postponed(err error) bool {
 	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
