@@ -1,7 +1,6 @@
 package app
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -72,8 +71,8 @@ func policy(cfg *config.Config) discovery.Policy {
 // settings tells of a refresh's configuration what decides how a file is read.
 func settings(cfg refresh.Config) func(host, owner string) callboard.Settings {
 	return func(host, owner string) callboard.Settings {
-		p, _ := cfg.Policy.For(host, owner, 0)
-		return callboard.Settings{Pattern: cmp.Or(p.CatalogPath, discovery.DefaultPath), Rules: cfg.Rules, OwnerPolicy: string(cfg.Owner)}
+		paths := discovery.Paths(cfg.Policy.Covering(discovery.Account{Host: host, Owner: owner}))
+		return callboard.Settings{Pattern: discovery.Glob(paths), Rules: cfg.Rules, OwnerPolicy: string(cfg.Owner)}
 	}
 }
 

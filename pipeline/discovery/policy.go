@@ -129,12 +129,3 @@ func Glob(paths []string) string {
 	}
 	return "{" + strings.Join(paths, ",") + "}"
 }
-
-// For is the first entry that may cover an account.
-func (p Policy) For(host, owner string, _ int64) (Provider, bool) {
-	all := p.Covering(Account{Host: host, Owner: owner})
-	if len(all) == 0 {
-		return Provider{}, false
-	}
-	return all[0], true
-}

@@ -138,7 +138,7 @@ func (s InstallationStep) whole(in event.Installation, cause storage.Cause, plan
 func (s InstallationStep) direct(in event.Installation, l lists, force bool, cause storage.Cause, plan *InstallationPlan) {
 	add := func(repo repository, gone string) {
 		owner, _, _ := strings.Cut(repo.FullName, "/")
-		_, discovered := s.Config.Policy.For(in.Host, owner, 0)
+		discovered := len(s.Config.covering(in.Host, owner)) > 0
 		plan.add(refresh{Refresh: event.Refresh{
 			Host: in.Host, RepositoryID: repo.ID, InstallationID: in.InstallationID,
 			Discovered: discovered, Gone: gone, Force: force,

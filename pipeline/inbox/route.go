@@ -6,9 +6,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
+	"github.com/callboard/callboard/pipeline/discovery"
 	"github.com/callboard/callboard/pipeline/event"
 	"github.com/callboard/callboard/storage"
 )
@@ -146,18 +148,37 @@ func (c Config) decide(r Received, f facts) order {
 	return order{ignored: fmt.Sprintf("action %q of event %s is not used", f.Action, r.Event)}
 }
 
+// covering are the entries that may cover an account. Which Apps are installed on
+// it is not asked here: the refresh knows.
+func (c Config) covering(host, owner string) []discovery.Provider {
+	return c.Policy.Covering(discovery.Account{Host: host, Owner: owner})
+}
+
 // elsewhere says why an event about a branch does not concern the catalog; it is
-// empty for the branch that is read: the configured one, else the default one.
+// empty for one that may be read: one that filters.branch names, or the default
+// one where an entry names none.
 func (c Config) elsewhere(r Received, f facts, branch string) string {
 	owner, _, _ := strings.Cut(f.Repository.FullName, "/")
-	p, _ := c.Policy.For(r.Host, owner, 0)
-	switch {
-	case p.Branch != "" && branch != p.Branch:
-		return fmt.Sprintf("branch %s is not %s, which filters.branch names", branch, p.Branch)
-	case p.Branch == "" && f.Repository.DefaultBranch != "" && branch != f.Repository.DefaultBranch:
-		return fmt.Sprintf("branch %s is not the default branch %s", branch, f.Repository.DefaultBranch)
+	var read []string
+	byDefault := false
+	for _, p := range c.covering(r.Host, owner) {
+		if byDefault = byDefault || p.Branch == ""; p.Branch != "" && !slices.Contains(read, p.Branch) {
+			read = append(read, p.Branch)
+		}
 	}
-	return ""
+	if slices.Contains(read, branch) {
+		return ""
+	}
+	named := strings.Join(read, " or ") + ", which filters.branch names"
+	switch isDefault := f.Repository.DefaultBranch == "" || branch == f.Repository.DefaultBranch; {
+	case len(read) > 0 && !byDefault:
+		return fmt.Sprintf("branch %s is not %s", branch, named)
+	case isDefault:
+		return ""
+	case len(read) > 0:
+		return fmt.Sprintf("branch %s is neither the default branch %s nor %s", branch, f.Repository.DefaultBranch, named)
+	}
+	return fmt.Sprintf("branch %s is not the default branch %s", branch, f.Repository.DefaultBranch)
 }
 
 func (c Config) decidePush(r Received, f facts) order {
@@ -232,7 +253,7 @@ func (c Config) decideRefresh(r Received, f facts) order {
 	case !ok || !isName(owner) || !isName(name):
 		return order{ignored: "the payload has no repository.full_name"}
 	}
-	_, discovered := c.Policy.For(r.Host, owner, 0)
+	discovered := len(c.covering(r.Host, owner)) > 0
 	return order{
 		refresh: &event.Refresh{
 			Host: r.Host, RepositoryID: f.Repository.ID, Owner: owner, Name: name,

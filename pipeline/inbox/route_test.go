@@ -208,6 +208,9 @@ func TestRouteSettings(t *testing.T) {
 	cfg := Config{
 		Policy: discovery.Policy{Providers: []discovery.Provider{
 			{Host: "github.com", Organization: "acme"}, {Host: "github.com", Organization: "dev", Branch: "develop"},
+			{Host: "github.com", Organization: "many"}, {Host: "github.com", Organization: "many", Branch: "develop"},
+			{Host: "github.com", Organization: "named", Branch: "next"}, {Host: "github.com", Organization: "named", Branch: "develop"},
+			{Host: "ghe.acme.test", App: 7},
 		}},
 		People: func(_, org string) bool { return org == "acme" },
 	}
@@ -225,6 +228,10 @@ func TestRouteSettings(t *testing.T) {
 		{"default branch", "push", `{"ref":"refs/heads/main",` + repo("acme") + `}`, event.TopicRefresh, "", true},
 		{"configured branch", "push", `{"ref":"refs/heads/develop",` + repo("dev") + `}`, event.TopicRefresh, "", true},
 		{"not the configured one", "push", `{"ref":"refs/heads/main",` + repo("dev") + `}`, "", "branch main is not develop, which filters.branch names", false},
+		{"one of several", "push", `{"ref":"refs/heads/develop",` + repo("many") + `}`, event.TopicRefresh, "", true},
+		{"the default one of several", "push", `{"ref":"refs/heads/main",` + repo("many") + `}`, event.TopicRefresh, "", true},
+		{"none of several", "push", `{"ref":"refs/heads/x",` + repo("many") + `}`, "", "branch x is neither the default branch main nor develop, which filters.branch names", false},
+		{"none of several that are named", "push", `{"ref":"refs/heads/main",` + repo("named") + `}`, "", "branch main is not next or develop, which filters.branch names", false},
 		{"account of nobody", "push", `{"ref":"refs/heads/main",` + repo("other") + `}`, event.TopicRefresh, "", false},
 		{"branch created", "create", `{"ref":"main","ref_type":"branch",` + repo("acme") + `}`, event.TopicRefresh, "", true},
 		{"branch deleted", "delete", `{"ref":"develop","ref_type":"branch",` + repo("dev") + `}`, event.TopicRefresh, "", true},

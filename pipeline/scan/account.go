@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/callboard/callboard/pipeline/discovery"
 	"github.com/callboard/callboard/pipeline/event"
 	"github.com/callboard/callboard/pipeline/fault"
 	"github.com/callboard/callboard/pipeline/githubapp"
@@ -24,25 +25,29 @@ func (a account) same(b account) bool {
 	return strings.EqualFold(a.host, b.host) && strings.EqualFold(a.owner, b.owner) && a.installation == b.installation
 }
 
-// covering says whether an account is to be scanned; app is 0 where it is not known.
-type covering func(host, owner string, app int64) bool
+// covering says whether an account is to be scanned.
+type covering func(discovery.Account) bool
 
 // covers takes what the policy covers: one account, or all of them for "".
 func (s *Step) covers(only string) covering {
-	return func(host, owner string, app int64) bool {
-		_, ok := s.cfg.Policy.For(host, owner, app)
-		return ok && (only == "" || strings.EqualFold(only, owner))
+	return func(a discovery.Account) bool {
+		return (only == "" || strings.EqualFold(only, a.Owner)) && len(s.cfg.Policy.Covering(a)) > 0
 	}
 }
 
+// listing is an account with the Apps that GitHub lists there.
+func (s *Step) listing(host, owner string) discovery.Account {
+	return discovery.Account{Host: host, Owner: owner, Apps: s.github.AppsOn(host, owner)}
+}
+
 // asked are the accounts that a message means. A webhook names the installation,
-// which spares looking for it.
+// which spares looking for it, unless it matters which Apps there are.
 func (s *Step) asked(ctx context.Context, req event.Scan) ([]account, error) {
 	covers := s.covers(req.Owner)
-	if req.Owner == "" || req.InstallationID == 0 {
+	if req.Owner == "" || req.InstallationID == 0 || len(s.cfg.Policy.Apps(req.Host)) > 0 {
 		return s.accounts(ctx, req.Host, covers)
 	}
-	if !covers(req.Host, req.Owner, 0) {
+	if !covers(s.listing(req.Host, req.Owner)) {
 		return nil, nil
 	}
 	return []account{{req.Host, req.Owner, req.InstallationID}}, nil
@@ -80,7 +85,7 @@ func (s *Step) accounts(ctx context.Context, host string, covers covering) (all 
 		}
 		for _, in := range list {
 			switch {
-			case !covers(host, in.Account, in.AppID):
+			case !covers(s.listing(host, in.Account)):
 			case in.Suspended: // GitHub shows nothing while it lasts, and nothing has gone
 				taken[strings.ToLower(in.Account)] = true
 			default:
@@ -93,13 +98,13 @@ func (s *Step) accounts(ctx context.Context, host string, covers covering) (all 
 		}
 		for _, r := range stored {
 			lost := !slices.ContainsFunc(list, func(in githubapp.Installation) bool { return in.ID == r.InstallationID })
-			if ours(r, host) && r.InstallationID != 0 && lost && covers(host, r.Owner, 0) {
+			if ours(r, host) && r.InstallationID != 0 && lost && covers(discovery.Account{Host: host, Owner: r.Owner}) {
 				add(r.Owner, r.InstallationID)
 			}
 		}
 	}
 	for _, p := range s.cfg.Policy.Providers {
-		if strings.EqualFold(p.Host, host) && p.Organization != "" && covers(host, p.Organization, 0) {
+		if strings.EqualFold(p.Host, host) && p.Organization != "" && covers(s.listing(host, p.Organization)) {
 			add(p.Organization, 0)
 		}
 	}
@@ -122,13 +127,13 @@ func ours(r storage.Repository, host string) bool {
 }
 
 // Jobs are the scheduled scans: one for each entry of catalog.providers.github,
-// or for each host with an App where there is none.
+// or for each host with an App where there is none. An account that several entries
+// cover is scanned by each one's schedule; who comes while it is scanned joins.
 func (s *Step) Jobs(context.Context) ([]schedule.Job, error) {
 	var jobs []schedule.Job
 	for _, p := range s.cfg.Policy.Providers {
-		own := func(host, owner string, app int64) bool {
-			first, ok := s.cfg.Policy.For(host, owner, app)
-			return ok && first.ID == p.ID
+		own := func(a discovery.Account) bool {
+			return slices.ContainsFunc(s.cfg.Policy.Covering(a), func(o discovery.Provider) bool { return o.ID == p.ID })
 		}
 		jobs = append(jobs, s.job("scan "+p.ID, p.Host, p.Schedule, own))
 	}

@@ -175,9 +175,11 @@ func (s *Step) later(ctx context.Context, tx storage.Tx, b beginning) error {
 const maxPageSize = 100
 
 func (s *Step) pageSize(host, owner string) int {
-	p, _ := s.cfg.Policy.For(host, owner, 0)
-	if p.PageSize < 1 || p.PageSize > maxPageSize {
-		return maxPageSize
+	size := maxPageSize
+	for _, p := range s.cfg.Policy.Covering(s.listing(host, owner)) {
+		if p.PageSize > 0 {
+			size = min(size, p.PageSize)
+		}
 	}
-	return p.PageSize
+	return size
 }

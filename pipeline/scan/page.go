@@ -18,22 +18,22 @@ import (
 
 // page lists the next repositories of the account.
 func (s *Step) page(ctx context.Context, scan storage.Scan) (move, error) {
-	provider, ok := s.cfg.Policy.For(scan.Host, scan.Owner, 0)
-	if !ok {
-		return s.failed(scan, "no entry of catalog.providers.github covers "+scan.Owner+" any more"), nil
-	}
 	in, err := s.installation(ctx, scan)
+	entries := s.cfg.Policy.Covering(s.listing(scan.Host, scan.Owner))
 	switch {
 	case err != nil:
-		return s.retry(ctx, scan, provider, err)
+		return s.retry(ctx, scan, entries, err)
 	case in.lost:
 		return s.lost(ctx, scan)
+	case len(entries) == 0:
+		return s.failed(scan, "no entry of catalog.providers.github covers "+scan.Owner+" any more"), nil
 	case in.Suspended:
 		return s.failed(scan, "the App's installation on "+scan.Owner+" is suspended; everything stays as it is"), nil
 	}
+	q := query(scan, entries)
 	page, err := s.github.Repositories(ctx, githubapp.Account{
 		Host: scan.Host, Login: scan.Owner, InstallationID: scan.InstallationID, Selected: in.Selected,
-	}, query(scan, provider))
+	}, q)
 	switch {
 	case errors.Is(err, githubapp.ErrTooHeavy) && scan.PageSize > 1:
 		scan.PageSize /= 2
@@ -41,34 +41,31 @@ func (s *Step) page(ctx context.Context, scan storage.Scan) (move, error) {
 		return move{scan: scan, next: s.cfg.Now()}, nil
 	case err != nil:
 		s.forget(scan.InstallationID) // it may have been taken away since
-		return s.retry(ctx, scan, provider, err)
+		return s.retry(ctx, scan, entries, err)
 	}
-	return s.read(ctx, scan, provider, page)
+	return s.read(ctx, scan, q, page)
 }
 
-func query(scan storage.Scan, p discovery.Provider) githubapp.PageQuery {
-	q := githubapp.PageQuery{Cursor: scan.Cursor, Size: scan.PageSize, Branch: p.Branch}
-	if path, ok := plainPath(p); ok {
-		q.Path = path
+// query asks for the descriptor and the branch that all entries of the account
+// are about. Where they differ it asks for facts and the heads of default branches.
+func query(scan storage.Scan, entries []discovery.Provider) githubapp.PageQuery {
+	q := githubapp.PageQuery{Cursor: scan.Cursor, Size: scan.PageSize, Branch: entries[0].Branch}
+	if slices.ContainsFunc(entries, func(p discovery.Provider) bool { return p.Branch != q.Branch }) {
+		q.Branch = ""
+		return q
+	}
+	if paths := discovery.Paths(entries); len(paths) == 1 {
+		if pattern, err := match.Compile(paths[0]); err == nil {
+			if path, plain := pattern.Plain(); plain {
+				q.Path = path
+			}
+		}
 	}
 	return q
 }
 
-// plainPath is where the descriptor lies, unless that is a glob.
-func plainPath(p discovery.Provider) (string, bool) {
-	path := p.CatalogPath
-	if path == "" {
-		path = discovery.DefaultPath
-	}
-	pattern, err := match.Compile(path)
-	if err != nil {
-		return "", false
-	}
-	return pattern.Plain()
-}
-
 // read compares a page with what is stored.
-func (s *Step) read(ctx context.Context, scan storage.Scan, p discovery.Provider, page githubapp.Page) (move, error) {
+func (s *Step) read(ctx context.Context, scan storage.Scan, q githubapp.PageQuery, page githubapp.Page) (move, error) {
 	ids := make([]int64, len(page.Repositories))
 	all, err := seen(scan)
 	if err != nil {
@@ -91,7 +88,7 @@ func (s *Step) read(ctx context.Context, scan storage.Scan, p discovery.Provider
 	}
 	m := move{results: map[string]int{}, next: s.cfg.Now()}
 	for _, l := range page.Repositories {
-		req, result := s.compare(scan, p, l, stored[l.ID])
+		req, result := s.compare(scan, q, l, stored[l.ID])
 		m.results[result]++
 		if req == nil {
 			continue
@@ -136,20 +133,27 @@ const (
 
 // compare says what is to be asked for a listed repository. The refresh checks
 // everything again, so when in doubt it is asked for.
-func (s *Step) compare(scan storage.Scan, p discovery.Provider, l githubapp.Listed, r storage.Repository) (*event.Refresh, string) {
+func (s *Step) compare(scan storage.Scan, q githubapp.PageQuery, l githubapp.Listed, r storage.Repository) (*event.Refresh, string) {
+	how, _, admitted := s.cfg.Policy.Read(s.listing(scan.Host, scan.Owner), discovery.Facts{
+		Name: l.Name, Visibility: l.Visibility, Topics: l.Topics, Fork: l.Fork, Archived: l.Archived,
+	})
+	if how.Branch != q.Branch { // the page shows the head of another one
+		l.Head, l.HeadUnknown = "", true
+	}
+	if l.HeadUnknown && (how.Branch != "" || q.Branch != "") {
+		l.DefaultBranch = "" // which is not the one that is read
+	}
 	req := &event.Refresh{
 		Host: scan.Host, RepositoryID: l.ID, Owner: l.Owner, Name: l.Name, InstallationID: scan.InstallationID,
 		Discovered: true, Head: l.Head,
 	}
 	if r.Version == 0 {
-		_, admitted := p.Filter.Admits(discovery.Facts{
-			Name: l.Name, Visibility: l.Visibility, Topics: l.Topics, Fork: l.Fork, Archived: l.Archived,
-		})
 		switch {
 		case !admitted || l.Head == "" && !l.HeadUnknown:
 			return nil, resultSkipped
 		case !l.HeadUnknown:
 			req.Seen = &l.Seen
+			req.Seen.Branch = q.Branch
 		}
 		return req, resultNew
 	}
@@ -203,13 +207,16 @@ const (
 // timeout of the schedule. They are added up and not read off the clock, because
 // waiting for a rate limit is no failure (the bus postpones it), nor is a time
 // in which nobody asked.
-func (s *Step) retry(ctx context.Context, scan storage.Scan, p discovery.Provider, cause error) (move, error) {
+func (s *Step) retry(ctx context.Context, scan storage.Scan, entries []discovery.Provider, cause error) (move, error) {
 	fate, known := fault.Of(cause)
 	if ctx.Err() != nil || known && fate.After > 0 {
 		return move{}, cause
 	}
-	timeout := p.Schedule.Timeout
-	if timeout <= 0 {
+	var timeout time.Duration
+	for _, p := range entries {
+		timeout = max(timeout, p.Schedule.Timeout)
+	}
+	if timeout == 0 {
 		timeout = defaultTimeout
 	}
 	scan.Requests++

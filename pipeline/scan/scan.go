@@ -35,6 +35,9 @@ import (
 type GitHub interface {
 	Hosts() []string
 	HasApps(host string) bool
+	// AppsOn are the Apps on an organization as Installations last had them, none for
+	// a user's account, and nil where that is not known.
+	AppsOn(host, owner string) []int64
 	// Installations are all of a host, or an error.
 	Installations(ctx context.Context, host string) ([]githubapp.Installation, error)
 	Repositories(ctx context.Context, a githubapp.Account, q githubapp.PageQuery) (githubapp.Page, error)

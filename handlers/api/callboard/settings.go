@@ -10,7 +10,8 @@ import (
 // Settings say how the repositories of an owner are read, so that others can
 // read them alike: callboard diff does.
 type Settings struct {
-	// Pattern is where descriptors lie: a path, or a glob.
+	// Pattern is where descriptors lie: a path, or a glob, with alternatives where
+	// several entries of the configuration are about the owner.
 	Pattern string `json:"pattern"`
 	// Rules say which kinds may come from where.
 	Rules rule.Rules `json:"rules"`
