@@ -132,11 +132,16 @@ func merge(msgs []storage.Message) (request, error) {
 			return req, fmt.Errorf("message %d: %w", m.ID, err)
 		}
 		look, force, discovered, installation, gone := req.Look, req.Force, req.Discovered, req.InstallationID, req.Gone
+		before := req.Refresh
 		released, follows := req.Released, req.Follows
 		req.Refresh, req.cause = r, m.Cause // one topic at a time
 		req.foreign, req.scanned = m.Topic == event.TopicLook || r.Follows, m.Topic == event.TopicScanned
 		if len(msgs) > 1 {
 			req.Seen = nil // a scan saw it before or after the others
+		}
+		if i > 0 && r.Gone != "" && gone == "" && before.Owner != "" {
+			// Who says that it is gone knows where it was, others where it is.
+			req.Owner, req.Name, req.InstallationID = before.Owner, before.Name, before.InstallationID
 		}
 		if req.Gone == "" {
 			req.Gone = gone // a push that came late does not bring it back; GitHub will tell
@@ -219,6 +224,8 @@ func name(req request, stored storage.Repository) githubapp.Name {
 func (s *Step) look(ctx context.Context, req request, stored storage.Repository) (Plan, error) {
 	if gone, err := s.gone(ctx, req, stored); err != nil {
 		return Plan{}, err
+	} else if gone && stored.Version == 0 {
+		return s.never(ctx, req, stored)
 	} else if gone {
 		return s.forget(ctx, req, stored)
 	}
@@ -281,9 +288,10 @@ func (s *Step) files(ctx context.Context, stored storage.Repository) ([]storage.
 }
 
 // gone says that GitHub told us the repository was deleted or taken away, and
-// that no installation of ours covers it any more.
+// that no installation of ours covers it any more. Of an unknown one it is asked
+// where a provider would have found it.
 func (s *Step) gone(ctx context.Context, req request, stored storage.Repository) (bool, error) {
-	if req.Gone == "" || stored.Version == 0 {
+	if req.Gone == "" || stored.Version == 0 && (req.RepositoryID <= 0 || !req.Discovered) {
 		return false, nil
 	}
 	covered, err := s.github.Covered(ctx, name(req, stored))
@@ -305,7 +313,7 @@ func (s *Step) lagging(req request, stored storage.Repository, head string) bool
 func (s *Step) unseen(ctx context.Context, req request, stored storage.Repository, files []storage.File) (Plan, error) {
 	if req.Gone != "" && !req.scanned {
 		if stored.Version == 0 {
-			return Plan{still: "the repository was never in the catalog", repo: stored, cause: req.cause}, nil
+			return s.never(ctx, req, stored)
 		}
 		return s.forget(ctx, req, stored)
 	}
@@ -416,28 +424,16 @@ type suppose struct {
 // AppsOn implements GitHub.
 func (s suppose) AppsOn(string, string) []int64 { return append([]int64{}, s.apps...) }
 
-// Outdated asks for a look at the repositories that were read under other
-// settings: other rules, another pattern. Without it they would stay as they
+// Outdated are the repositories that were read under other settings: other rules, another pattern. Without it they would stay as they
 // are until their next push.
-func (s *Step) Outdated(ctx context.Context, cause storage.Cause) ([]storage.Message, error) {
+func (s *Step) Outdated(ctx context.Context) ([]storage.Repository, error) {
 	repos, err := s.store.Repositories(ctx)
 	if err != nil {
 		return nil, err
 	}
-	var msgs []storage.Message
-	for _, r := range repos {
-		if r.ID < 0 || r.State != storage.RepositoryActive || r.AppliedSHA == "" || s.Current(r) {
-			continue
-		}
-		req := event.RefreshOf(r)
-		req.Look = true
-		msg, err := event.RefreshMessage(req, cause)
-		if err != nil {
-			return nil, err
-		}
-		msgs = append(msgs, msg)
-	}
-	return msgs, nil
+	return slices.DeleteFunc(repos, func(r storage.Repository) bool {
+		return r.ID < 0 || r.State != storage.RepositoryActive || r.AppliedSHA == "" || s.Current(r)
+	}), nil
 }
 
 // prefetch lists the files whose ids are wanted with the first answer: the

@@ -60,6 +60,18 @@ func (s *Step) forget(ctx context.Context, req request, stored storage.Repositor
 	return p, err
 }
 
+// never plans for a repository that went before it came. It leaves a row that
+// says so, because a scan may have seen it in between, and what it saw is taken
+// for true only where there is no row. One that locations name has a place to
+// say it already.
+func (s *Step) never(ctx context.Context, req request, stored storage.Repository) (Plan, error) {
+	named, err := location.Of(ctx, s.store, stored)
+	if err != nil || len(named) > 0 || req.RepositoryID <= 0 || !req.Discovered {
+		return Plan{still: "the repository was never in the catalog", repo: stored, cause: req.cause}, err
+	}
+	return Plan{gone: req.Gone, repo: stored, cause: req.cause}, nil
+}
+
 // provisionalID is the id of a repository that GitHub does not show, and that a
 // location names nevertheless. It is negative: no id of GitHub's is.
 func provisionalID(host, owner, name string) int64 {

@@ -2,6 +2,7 @@ package refresh_test
 
 import (
 	"context"
+	"encoding/json"
 	"slices"
 	"strings"
 	"testing"
@@ -218,4 +219,60 @@ func TestLocationOfAGoneRepository(t *testing.T) {
 	f.attempts = 3
 	f.mustRun(r, look)
 	f.expectServed(r.ID())
+}
+
+// A scan saw a repository that was deleted, or taken from the App, before what
+// the scan saw is written. Whoever hears of it first leaves a note.
+func TestGoneBeforeItCame(t *testing.T) {
+	for _, gone := range []string{"deleted", "removed"} {
+		t.Run(gone, func(t *testing.T) {
+			f := setup(t, "catalog-info.yaml")
+			text := component("one")
+			r := f.create("acme/one", map[string]string{"catalog-info.yaml": text})
+			seen := func(req *event.Refresh) {
+				req.Seen = &event.Seen{
+					ID: r.ID(), Owner: "acme", Name: "one", URL: f.sim.URL() + "/acme/one", DefaultBranch: "main", Visibility: "public",
+					Head: f.sim.Head("acme/one", "main"), Path: "catalog-info.yaml", BlobSHA: "b1", Size: int64(len(text)), Text: &text,
+				}
+			}
+			later := &event.Refresh{}
+			seen(later)
+			hide := f.sim.SetListingFaults
+			if gone == "deleted" {
+				if err := f.sim.DeleteRepo("acme/one"); err != nil {
+					t.Fatal(err)
+				}
+			} else {
+				hide(githubsim.ListingFaults{Hide: func(string) bool { return true }, Reads: true})
+			}
+			f.mustRun(r, func(req *event.Refresh) { req.Gone = gone })
+			repo, err := f.store.Repository(t.Context(), r.ID())
+			if err != nil || repo.State != storage.RepositoryRemoved || repo.FullName() != "acme/one" || repo.Discovered {
+				t.Errorf("the note is %+v, %v", repo, err)
+			}
+			payload, err := json.Marshal(event.Refresh{Host: f.host, RepositoryID: r.ID(), Owner: "acme", Name: "one", Discovered: true, Seen: later.Seen})
+			if err != nil {
+				t.Fatal(err)
+			}
+			plan, err := f.step.Plan(t.Context(), []storage.Message{{ID: 1, Topic: event.TopicScanned, Payload: payload, Attempts: 3}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			f.apply(plan)
+			if got := f.refs(r); len(got) != 0 {
+				t.Errorf("a ghost: %v", got)
+			}
+			if gone == "deleted" {
+				return
+			}
+			hide(githubsim.ListingFaults{})
+			f.scanned(r, func(req *event.Refresh) { req.Seen = later.Seen; req.Look = true })
+			if got := f.refs(r); !slices.Equal(got, []string{"component:default/one"}) {
+				t.Errorf("it came back, and refs are %v", got)
+			}
+			if repo, err = f.store.Repository(t.Context(), r.ID()); err != nil || repo.State != storage.RepositoryActive || !repo.Discovered || repo.Error != "" {
+				t.Errorf("it came back as %+v, %v", repo, err)
+			}
+		})
+	}
 }

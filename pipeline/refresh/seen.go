@@ -12,7 +12,7 @@ import (
 
 // tree looks at the repository, or takes what a scan saw of it. That is only
 // done for one that has no row: whatever was heard since would have left one,
-// and the row that Apply adds fails if one came meanwhile.
+// also that it is gone (never), and the row that Apply adds fails if one came meanwhile.
 func (s *Step) tree(ctx context.Context, req request, stored storage.Repository, files []storage.File, how discovery.Reading) (Tree, error) {
 	if req.Seen == nil || stored.Version != 0 || req.Force || req.Gone != "" || req.Seen.Branch != how.Branch {
 		return s.find(ctx, req, stored, files, how)
