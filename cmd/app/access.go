@@ -3,6 +3,8 @@ package app
 import (
 	"context"
 	"log/slog"
+	"net"
+	"net/netip"
 
 	"github.com/callboard/callboard/cmd/config"
 	"github.com/callboard/callboard/handlers/access"
@@ -24,7 +26,10 @@ func accessConfig(cfg config.Auth) access.Config {
 }
 
 // sayAccess tells, at the start, what would surprise.
-func sayAccess(ctx context.Context, log *slog.Logger, cfg config.Auth) {
+func sayAccess(ctx context.Context, log *slog.Logger, address string, cfg config.Auth) {
+	if cfg.Open && loopback(address) && loopback(net.JoinHostPort(cfg.Site, "")) {
+		return // for this machine alone, and says so twice
+	}
 	if cfg.Open && cfg.Site == "" {
 		log.WarnContext(ctx, "pages of other sites may change the catalog through a browser that reaches this address, by a name of theirs that leads to it: set backend.baseUrl")
 	}
@@ -36,4 +41,11 @@ func sayAccess(ctx context.Context, log *slog.Logger, cfg config.Auth) {
 	case len(cfg.External) == 0:
 		log.WarnContext(ctx, "nobody may call the API: set a token in backend.auth.externalAccess, or callboard.auth.anonymousRead: true")
 	}
+}
+
+// loopback says whether an address, host:port, leads to this machine only.
+func loopback(address string) bool {
+	host, _, err := net.SplitHostPort(address)
+	ip, bad := netip.ParseAddr(host)
+	return err == nil && (host == "localhost" || bad == nil && ip.IsLoopback())
 }

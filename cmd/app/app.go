@@ -80,7 +80,7 @@ func (a *App) setup(ctx context.Context, opts Options) error {
 		return errors.New("no webhook secret is configured: set integrations.github[].apps[].webhookSecret, " +
 			"or events.modules.github.webhookSecret where a token is used; without one anybody could write to the catalog")
 	}
-	sayAccess(ctx, a.log, cfg.Auth)
+	sayAccess(ctx, a.log, cfg.Listen, cfg.Auth)
 	metrics := prometheus.NewRegistry()
 	metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 
@@ -134,7 +134,7 @@ func (a *App) setup(ctx context.Context, opts Options) error {
 	if err := a.registerLocations(ctx, github.Hosts()); err != nil {
 		return err
 	}
-	if err := a.readAgain(ctx, step); err != nil {
+	if err := a.readAgain(ctx, step, scans); err != nil {
 		return err
 	}
 	if err := members.Begin(ctx); err != nil {

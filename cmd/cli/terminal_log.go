@@ -72,16 +72,15 @@ func (h *terminalHandler) Handle(_ context.Context, r slog.Record) error {
 		add(a)
 	}
 	r.Attrs(add)
-	if r.Message == "delivery" && values["state"] == string(storage.DeliveryReceived) {
-		return nil // its refresh prints the line
-	}
-	if r.Message == "run" && values[event.LogTopic] == event.TopicScan && r.Level < slog.LevelWarn {
-		return nil // a page of a scan, which has lines of its own
+	if h.level.Level() > slog.LevelDebug && toldElsewhere(r, values) {
+		return nil
 	}
 
 	line := paint(h.w, grey, r.Time.Format("15:04:05")) + " "
 	if run, ok := h.run(r, values); ok {
 		line += run
+	} else if r.Message == "delivery" {
+		line += h.delivery(values)
 	} else {
 		line += h.record(r, order, values)
 	}
@@ -89,6 +88,32 @@ func (h *terminalHandler) Handle(_ context.Context, r slog.Record) error {
 	defer h.mu.Unlock()
 	_, err := fmt.Fprintln(h.w, line)
 	return err
+}
+
+// toldElsewhere says that another line tells of it, or that whoever asked was told.
+func toldElsewhere(r slog.Record, v map[string]string) bool {
+	switch r.Message {
+	case "delivery": // its refresh prints the line
+		return v["state"] == string(storage.DeliveryReceived)
+	case "run": // a page of a scan, which has lines of its own
+		return v[event.LogTopic] == event.TopicScan && r.Level < slog.LevelWarn
+	case "request": // the caller's own mistake
+		return r.Level < slog.LevelWarn
+	}
+	return false
+}
+
+// delivery prints one that leads to nothing.
+func (h *terminalHandler) delivery(v map[string]string) string {
+	why := v["state"]
+	if v["duplicate"] == "true" {
+		why = "received before"
+	}
+	if v["reason"] != "" {
+		why += ": " + v["reason"]
+	}
+	return fmt.Sprintf("%s %-24s %-7s  %s  %s", paint(h.w, grey, "·"), v[event.LogRepository], "", v["event"]+" "+why,
+		paint(h.w, grey, v[event.LogDuration]+" ms"))
 }
 
 // run prints a finished refresh.
@@ -100,7 +125,7 @@ func (h *terminalHandler) run(r slog.Record, v map[string]string) (string, bool)
 	summary := v["summary"]
 	mark := paint(h.w, green, "✓")
 	switch {
-	case strings.Contains(summary, "broken"):
+	case strings.Contains(summary, "broken"), strings.HasPrefix(summary, "held"):
 		mark = paint(h.w, yellow, "!")
 	case summary == "":
 		mark, summary = paint(h.w, grey, "·"), v["result"]

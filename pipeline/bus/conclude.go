@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/callboard/callboard/pipeline/event"
+	"github.com/callboard/callboard/pipeline/fault"
 	"github.com/callboard/callboard/storage"
 )
 
@@ -79,7 +80,7 @@ func (b *Bus) report(ctx context.Context, o Observed, msgs []storage.Message) {
 		switch {
 		case o.Result == resultParked:
 			level = slog.LevelError
-		case o.Result == resultPostponed && b.sched.background[o.Topic]:
+		case o.Result == resultPostponed && (b.sched.background[o.Topic] || waitsItsTurn(o.Err)):
 			level = slog.LevelDebug // thousands may wait for a rate limit, and nobody for them
 		case o.Result == resultPostponed:
 			level = slog.LevelInfo
@@ -97,6 +98,12 @@ func (b *Bus) report(ctx context.Context, o Observed, msgs []storage.Message) {
 			slog.String("summary", o.Outcome.Summary))
 	}
 	b.log.LogAttrs(ctx, level, "run", attrs...)
+}
+
+// waitsItsTurn says that work waits for nothing but its own pace.
+func waitsItsTurn(err error) bool {
+	fate, ok := fault.Of(err)
+	return ok && fate.Reason == fault.ReasonTurn
 }
 
 func deliveries(msgs []storage.Message) []string {

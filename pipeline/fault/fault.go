@@ -15,6 +15,9 @@ type Reason string
 const (
 	ReasonInvalid     Reason = "invalid"      // the message itself makes no sense
 	ReasonRateLimited Reason = "rate_limited" // GitHub told us to wait
+	// ReasonTurn is for work that waits for its own pace. Nothing is wrong, so no
+	// log tells of it.
+	ReasonTurn Reason = "turn"
 	// ReasonUnavailable is for another side that is down. However long it stays
 	// so, the work is not given up: an outage is nobody's mistake here.
 	ReasonUnavailable Reason = "unavailable"

@@ -43,7 +43,7 @@ func (s *Step) pause(ctx context.Context, tx storage.Tx, req request, source sto
 		return bus.Outcome{}, err
 	}
 	scan := storage.Scan{
-		ID: uuid.NewString(), Kind: storage.ScanPeople, Host: source.Host, Owner: source.Owner, Full: true,
+		ID: uuid.NewString(), Kind: storage.ScanPeople, Host: source.Host, Owner: source.Owner,
 		Cause: req.cause, StartedAt: now,
 	}
 	if len(waiting) > 0 {

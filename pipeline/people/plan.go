@@ -122,7 +122,7 @@ func (s *Step) turn(ctx context.Context, source storage.Repository, req request)
 		return err
 	})
 	if err == nil && !mine {
-		err = fault.RetryAfter(turnWait, fault.ReasonRateLimited, errors.New("the people were looked at a moment ago"))
+		err = fault.RetryAfter(turnWait, fault.ReasonTurn, errors.New("the people were looked at a moment ago"))
 	}
 	return err
 }

@@ -283,7 +283,7 @@ func TestBurst(t *testing.T) {
 	f.must(f.look("acme"))
 	burst := []storage.Message{f.message(provider(""), "acme", nil), f.message(provider(""), "acme", nil)}
 	_, err := f.run(burst...)
-	if fate, ok := fault.Of(err); !ok || fate.After <= 0 || fate.Permanent {
+	if fate, ok := fault.Of(err); !ok || fate.After <= 0 || fate.Permanent || fate.Reason != fault.ReasonTurn {
 		t.Fatalf("a second look at once: %v, want it postponed", err)
 	}
 	f.now = f.now.Add(2999 * time.Millisecond)

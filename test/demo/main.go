@@ -174,6 +174,7 @@ func (d *demo) config(dir string) (string, error) {
 	}
 	text := fmt.Sprintf(`backend:
   listen: %[1]s
+  baseUrl: http://%[1]s
   auth: {dangerouslyDisableDefaultAuthPolicy: true}
 integrations:
   github:
