@@ -81,6 +81,7 @@ func (a *App) setup(ctx context.Context, opts Options) error {
 			"or events.modules.github.webhookSecret where a token is used; without one anybody could write to the catalog")
 	}
 	sayAccess(ctx, a.log, cfg.Listen, cfg.Auth)
+	sayOrphans(ctx, a.log, cfg.Catalog)
 	metrics := prometheus.NewRegistry()
 	metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 

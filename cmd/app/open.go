@@ -96,3 +96,10 @@ func (s source) Open(ctx context.Context, n githubapp.Name, paths []string) (ref
 	}
 	return snapshot, nil
 }
+
+// sayOrphans tells of the one strategy of Backstage's that is not followed.
+func sayOrphans(ctx context.Context, log *slog.Logger, cfg config.Catalog) {
+	if cfg.OrphansStay {
+		log.WarnContext(ctx, "catalog.orphanStrategy: keep is not supported: what no file declares any more goes; callboard undo brings it back as long as callboard.scan.undo says")
+	}
+}

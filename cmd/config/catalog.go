@@ -17,6 +17,8 @@ type Catalog struct {
 	Readonly bool
 	// KeepOrphans keeps what providers declared that left the configuration.
 	KeepOrphans bool
+	// OrphansStay is orphanStrategy: keep, which is told and not done.
+	OrphansStay bool
 	// LocationConflict is what registering a known location does: "reject" or "refresh".
 	LocationConflict string
 }
@@ -29,11 +31,12 @@ type Location struct {
 }
 
 func (c *Config) catalog(r, own reader) {
-	at := r.at("catalog")
+	at := r.at("catalog").mapping("")
 	c.Catalog = Catalog{
 		Rules:            rule.Default(),
 		Owner:            own.at("owner").oneOf("warn", "off", "warn", "enforce"),
 		KeepOrphans:      at.at("orphanProviderStrategy").oneOf("delete", "delete", "keep") == "keep",
+		OrphansStay:      at.at("orphanStrategy").oneOf("delete", "delete", "keep") == "keep",
 		Readonly:         at.at("readonly").bool(false),
 		LocationConflict: at.at("defaultLocationConflictStrategy").oneOf("reject", "reject", "refresh"),
 	}
@@ -57,8 +60,9 @@ func (c *Config) catalog(r, own reader) {
 			c.Catalog.Rules = append(c.Catalog.Rules, allowed)
 		}
 	}
-	c.providers(at.at("providers.github"))
-	c.orgs(at.at("providers.githubOrg"))
+	providers := at.at("providers").mapping(", such as {github: {acme: {organization: acme}}}")
+	c.providers(providers.at("github"))
+	c.orgs(providers.at("githubOrg"))
 }
 
 // resolved makes the target of a file location absolute: it is relative to the

@@ -3,14 +3,15 @@ package config
 import (
 	"regexp"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/callboard/callboard/pipeline/schedule"
 )
 
 // duration reads what Backstage takes (contract platform, TYP-05): a mapping such
-// as {hours: 3}, ISO 8601 such as PT3H, or the short form 3h, which may also have
-// several parts here.
+// as {hours: 3}, ISO 8601 such as PT3H, or a number and a unit, 3h or 30 minutes;
+// 1h30m may be written here too.
 func (r reader) duration(fallback time.Duration) time.Duration {
 	switch {
 	case r.node == nil:
@@ -43,44 +44,68 @@ func (r reader) durationFields() (total time.Duration) {
 	r.only("years", "months", "weeks", "days", "hours", "minutes", "seconds", "milliseconds")
 	keys, values := r.fields()
 	for i, key := range keys {
-		n := values[i].int(0)
-		if n < 0 || units[key] > 0 && n > int64(longest/units[key]) {
-			values[i].fault(values[i].node, "%s must be from 0 to a hundred years, not %d", values[i].path, n)
+		if units[key] == 0 || !values[i].present() {
 			continue
 		}
-		total += time.Duration(n) * units[key]
+		text := values[i].str("")
+		d, ok := times(text, units[key])
+		if !ok {
+			values[i].fault(values[i].node, "%s must be a number, and from 0 to a hundred years, not %q", values[i].path, text)
+		}
+		total = min(total+d, longest)
 	}
 	return total
 }
 
 var (
-	isoDuration   = regexp.MustCompile(`^P(?:(\d+)Y)?(?:(\d+)M)?(?:(\d+)W)?(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)S)?)?$`)
+	isoDuration   = regexp.MustCompile(strings.ReplaceAll(`^P(?:#Y)?(?:#M)?(?:#W)?(?:#D)?(?:T(?:#H)?(?:#M)?(?:#S)?)?$`, "#", `(\d+(?:[.,]\d+)?)`))
 	isoUnits      = []time.Duration{365 * day, 30 * day, 7 * day, day, time.Hour, time.Minute, time.Second}
-	shortDuration = regexp.MustCompile(`^(\d+)\s*(d|w)$`)
+	wordsDuration = regexp.MustCompile(`^(\d+(?:\.\d+)?)\s*([a-zA-Z]+)$`)
 )
 
+// unitWords are the units of one number and a word.
+var unitWords = map[string]time.Duration{
+	"ms": time.Millisecond, "millisecond": time.Millisecond,
+	"s": time.Second, "sec": time.Second, "second": time.Second,
+	"m": time.Minute, "min": time.Minute, "minute": time.Minute,
+	"h": time.Hour, "hr": time.Hour, "hour": time.Hour,
+	"d": day, "day": day, "w": 7 * day, "week": 7 * day, "y": 365 * day, "year": 365 * day,
+}
+
 func parseDuration(s string) (time.Duration, bool) {
-	if m := shortDuration.FindStringSubmatch(s); m != nil {
-		unit := map[string]time.Duration{"d": day, "w": 7 * day}[m[2]]
-		n, err := strconv.ParseInt(m[1], 10, 32)
-		return time.Duration(n) * unit, err == nil && n <= int64(longest/unit)
+	if m := wordsDuration.FindStringSubmatch(s); m != nil {
+		word := strings.ToLower(m[2])
+		unit := unitWords[word]
+		if unit == 0 {
+			unit = unitWords[strings.TrimSuffix(word, "s")]
+		}
+		return times(m[1], unit)
 	}
-	if m := isoDuration.FindStringSubmatch(s); m != nil && len(s) > 2 {
+	if m := isoDuration.FindStringSubmatch(s); m != nil && len(s) > 2 && !strings.HasSuffix(s, "T") {
 		var total time.Duration
 		for i, unit := range isoUnits {
 			if m[i+1] == "" {
 				continue
 			}
-			n, err := strconv.ParseInt(m[i+1], 10, 64)
-			if err != nil || n > int64(longest/unit) {
+			d, ok := times(strings.Replace(m[i+1], ",", ".", 1), unit)
+			if !ok {
 				return 0, false
 			}
-			total += time.Duration(n) * unit
+			total += d
 		}
 		return total, total <= longest
 	}
 	d, err := time.ParseDuration(s)
 	return d, err == nil && d >= 0 && d <= longest
+}
+
+// times is a number of units, which may have a fraction.
+func times(number string, unit time.Duration) (time.Duration, bool) {
+	n, err := strconv.ParseFloat(number, 64)
+	if err != nil || unit == 0 || !(n >= 0 && n <= float64(longest/unit)) {
+		return 0, false
+	}
+	return time.Duration(n * float64(unit)), true
 }
 
 // schedule reads a task schedule (contract catalog 5.1). frequency is a
@@ -110,7 +135,7 @@ func (r reader) schedule(fallback schedule.Schedule) schedule.Schedule {
 	return s
 }
 
-var cronFields = regexp.MustCompile(`^\s*(\S+\s+){4,5}\S+\s*$`)
+var cronFields = regexp.MustCompile(`^\s*((\S+\s+){4,5}\S+|@\S+)\s*$`)
 
 func looksLikeCron(s string) bool { return cronFields.MatchString(s) }
 

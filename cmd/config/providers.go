@@ -3,6 +3,7 @@ package config
 import (
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -52,34 +53,47 @@ func (c *Config) providers(r reader) {
 	c.Undirected = DefaultDiscovery()
 	switch {
 	case r.at("organization").present() || r.at("app").present():
-		c.Providers = append(c.Providers, provider("default", r))
+		c.Providers = append(c.Providers, c.provider("default", r))
 	default:
 		keys, values := r.fields()
 		for i, id := range keys {
-			c.Providers = append(c.Providers, provider(id, values[i]))
+			if !values[i].present() {
+				r.fault(r.node.fields[id], "%s is empty: it needs organization (or app, the id of a GitHub App)%s", values[i].path, values[i].because())
+				continue
+			}
+			c.Providers = append(c.Providers, c.provider(id, values[i].mapping("")))
 		}
-	}
-	// A repository is read once, so one entry says where its descriptors lie.
-	seen := map[string]string{}
-	for _, p := range c.Providers {
-		key := strings.ToLower(p.Host + "/" + p.Organization)
-		if first, twice := seen[key]; twice && p.Organization != "" {
-			r.fault(r.node, "%s.%s and %s.%s are both about %s: write one entry, with a glob such as /{a,b}.yaml in catalogPath",
-				r.path, first, r.path, p.ID, p.Organization)
-		}
-		seen[key] = p.ID
 	}
 }
 
-func provider(id string, r reader) discovery.Provider {
+// known checks that integrations.github has a provider's host: without that there
+// is no credential to ask it with (contract catalog 5.1).
+func (c *Config) known(r reader, key, host string) {
+	has := slices.ContainsFunc(c.GitHub, func(g GitHub) bool { return strings.EqualFold(g.Host, host) })
+	at := r.at(key)
+	switch {
+	case has:
+	case at.present():
+		at.fault(at.node, "%s: no entry of integrations.github has the host %s: add one with its apps or token, or correct the host", at.path, host)
+	default:
+		r.fault(r.node, "%s has no %s, so it is about %s, and no entry of integrations.github has this host: add %s", r.path, key, host, key)
+	}
+}
+
+func (c *Config) provider(id string, r reader) discovery.Provider {
+	filters := r.at("filters").mapping(", such as {repository: 'svc-.*'}; without filters all repositories are taken")
 	p := discovery.Provider{
 		ID: id, Host: r.at("host").str("github.com"), Organization: r.at("organization").str(""), App: r.at("app").int(0),
 		CatalogPath: strings.TrimPrefix(r.at("catalogPath").str(discovery.DefaultPath), "/"),
-		Filter:      filter(r.at("filters")), Branch: r.at("filters.branch").str(""),
+		Filter:      filter(filters), Branch: filters.at("branch").str(""),
 		ValidateLocationsExist: r.at("validateLocationsExist").bool(false),
-		Schedule:               r.at("schedule").schedule(defaultScan), PageSize: defaultPage,
+		Schedule:               r.at("schedule").mapping(scheduleShape).schedule(defaultScan), PageSize: defaultPage,
 	}
-	if n := r.at("pageSizes.repositories"); n.present() {
+	if r.node == nil { // it is no mapping
+		return p
+	}
+	c.known(r, "host", p.Host)
+	if n := r.at("pageSizes").mapping(", such as {repositories: 50}").at("repositories"); n.present() {
 		if p.PageSize = int(n.int(defaultPage)); p.PageSize < 1 || p.PageSize > defaultPage {
 			n.fault(n.node, "%s must be from 1 to 100, not %d", n.path, p.PageSize)
 		}
@@ -93,7 +107,7 @@ func provider(id string, r reader) discovery.Provider {
 		path.fault(path.node, "%s: validateLocationsExist does not go with a * in catalogPath", r.path)
 	}
 	if strings.Contains(p.Branch, "/") {
-		b := r.at("filters.branch")
+		b := filters.at("branch")
 		b.fault(b.node, "%s must not contain a slash, as in %q", b.path, p.Branch)
 	}
 	if _, err := match.Compile(p.CatalogPath); err != nil {
@@ -103,9 +117,13 @@ func provider(id string, r reader) discovery.Provider {
 	return p
 }
 
+// scheduleShape ends the fault about a schedule that is none.
+const scheduleShape = ", such as {frequency: {minutes: 30}, timeout: {minutes: 3}}"
+
 func filter(r reader) discovery.Filter {
+	topic := r.at("topic").mapping(": {include: [a], exclude: [b]}")
 	f := discovery.Filter{
-		TopicInclude: r.at("topic.include").strings(), TopicExclude: r.at("topic.exclude").strings(),
+		TopicInclude: topic.at("include").strings(), TopicExclude: topic.at("exclude").strings(),
 		AllowForks: r.at("allowForks").bool(true), AllowArchived: r.at("allowArchived").bool(false),
 	}
 	for _, v := range r.at("visibility").strings() {
@@ -132,18 +150,27 @@ func (c *Config) orgs(r reader) {
 		return
 	}
 	entries := []reader{r}
-	if r.node.items != nil {
+	switch {
+	case r.node.items != nil:
 		entries = r.list()
+	case r.node.fields != nil && named(r):
+		r.fault(r.node, "%s is one entry or a list of entries, not a mapping from names to them: write - {id: %s, githubUrl: https://github.com, orgs: […]}",
+			r.path, r.node.keys[0])
+		return
 	}
 	seen := map[string]bool{}
 	for _, e := range entries {
+		if e = e.mapping(", such as {id: acme, githubUrl: https://github.com, orgs: [acme]}"); e.node == nil {
+			continue
+		}
+		pages, transform := e.at("pageSizes").mapping(""), e.at("defaultUserTransformer").mapping("")
 		o := OrgProvider{
 			ID: e.at("id").str("default"), Host: "github.com", Orgs: e.at("orgs").strings(),
-			TeamPage:       page(e.at("pageSizes.teams"), 100),
-			TeamMemberPage: page(e.at("pageSizes.teamMembers"), 100), MemberPage: page(e.at("pageSizes.organizationMembers"), 100),
-			UseVerifiedEmails: e.at("defaultUserTransformer.useVerifiedEmails").bool(false),
+			TeamPage:       page(pages.at("teams"), 100),
+			TeamMemberPage: page(pages.at("teamMembers"), 100), MemberPage: page(pages.at("organizationMembers"), 100),
+			UseVerifiedEmails: transform.at("useVerifiedEmails").bool(false),
 			ExcludeSuspended:  e.at("excludeSuspendedUsers").bool(false),
-			Schedule:          e.at("schedule").schedule(defaultPeople),
+			Schedule:          e.at("schedule").mapping(scheduleShape).schedule(defaultPeople),
 		}
 		if at := e.at("githubUrl"); at.present() {
 			u, err := url.Parse(at.str(""))
@@ -151,7 +178,10 @@ func (c *Config) orgs(r reader) {
 				at.fault(at.node, "%s must be a URL such as https://github.com, not %q", at.path, at.str(""))
 			} else {
 				o.Host = u.Host
+				c.known(e, "githubUrl", o.Host)
 			}
+		} else {
+			c.known(e, "githubUrl", o.Host)
 		}
 		if seen[o.ID] {
 			e.fault(e.node, "%s: there are two entries with the id %q", r.path, o.ID)
@@ -159,6 +189,16 @@ func (c *Config) orgs(r reader) {
 		seen[o.ID] = true
 		c.Orgs = append(c.Orgs, o)
 	}
+}
+
+// named says that an entry is a mapping from names to entries, as those of
+// providers.github are.
+func named(r reader) bool {
+	_, values := r.fields()
+	own := []string{"pageSizes", "defaultUserTransformer", "schedule"}
+	return slices.ContainsFunc(values, func(v reader) bool {
+		return v.present() && v.node.fields != nil && !slices.ContainsFunc(own, func(k string) bool { return join(r.path, k) == v.path })
+	})
 }
 
 func page(r reader, fallback int64) int {

@@ -150,6 +150,16 @@ func (r reader) fields() (keys []string, values []reader) {
 	return keys, values
 }
 
+// mapping is the reader itself, or, after a fault that ends in advice, one without
+// a node: a value of another shape must not pass for an absent one.
+func (r reader) mapping(advice string) reader {
+	if r.node != nil && r.node.fields == nil {
+		r.fault(r.node, "%s must be a mapping%s", r.path, advice)
+		r.node = nil
+	}
+	return r
+}
+
 // strings reads a string or a list of them.
 func (r reader) strings() []string {
 	if r.node == nil {
