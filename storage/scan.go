@@ -35,10 +35,8 @@ type Scan struct {
 	Host           string
 	Owner          string
 	InstallationID int64
-	// Full scans see everything; others only what was pushed to since the last one.
-	Full  bool
-	Cause Cause
-	State ScanState
+	Cause          Cause
+	State          ScanState
 
 	// Cursor is where the listing goes on, PageSize what is asked for there.
 	Cursor   string
@@ -50,11 +48,13 @@ type Scan struct {
 	Seen    int
 	SeenIDs []byte
 	// Changed were asked to be refreshed, Missing are known and were not listed,
-	// Failed could not be refreshed, Removing is how many entities would go.
+	// Failed could not be refreshed. Removing is how many entities went and, while it
+	// is paused, would go; Released is how many of them it let go since anybody approved.
 	Changed  int
 	Missing  int
 	Failed   int
 	Removing int
+	Released int
 	// Requests is what it cost at GitHub, Retries how often in a row a page failed.
 	Requests int
 	Retries  int
@@ -68,8 +68,12 @@ type Scan struct {
 	ApprovedBy string
 }
 
+// Listed says that there is nothing to list any more. One that changed settings
+// made necessary never lists.
+func (s Scan) Listed() bool { return s.Cause.Reason == ReasonSettings || s.Pages > 0 && s.Cursor == "" }
+
 // Complete says that a scan saw everything and that all that it found was done.
-func (s Scan) Complete() bool { return s.State == ScanDone && s.Full && s.Error == "" }
+func (s Scan) Complete() bool { return s.State == ScanDone && s.Pages > 0 && s.Error == "" }
 
 // ScanFilter selects scans. Zero fields do not filter; names are in any case.
 type ScanFilter struct {

@@ -13,6 +13,7 @@ import (
 	"github.com/callboard/callboard/pipeline/localfile"
 	"github.com/callboard/callboard/pipeline/location"
 	"github.com/callboard/callboard/pipeline/refresh"
+	"github.com/callboard/callboard/pipeline/scan"
 	"github.com/callboard/callboard/storage"
 )
 
@@ -68,14 +69,13 @@ func (a *App) localFiles(step *refresh.Step) {
 }
 
 // readAgain asks for a look at everything that was read under other settings.
-func (a *App) readAgain(ctx context.Context, step *refresh.Step) error {
-	msgs, err := step.Outdated(ctx, storage.Cause{Reason: storage.ReasonSettings, Actor: "configuration"})
-	if err != nil || len(msgs) == 0 {
+func (a *App) readAgain(ctx context.Context, step *refresh.Step, scans *scan.Step) error {
+	outdated, err := step.Outdated(ctx)
+	if err != nil {
 		return err
 	}
-	a.log.InfoContext(ctx, "settings changed, reading repositories again", slog.Int("repositories", len(msgs)))
-	return a.store.InTx(ctx, func(ctx context.Context, tx storage.Tx) error {
-		_, err := tx.AddMessages(ctx, msgs)
-		return err
-	})
+	if len(outdated) > 0 {
+		a.log.InfoContext(ctx, "settings changed, reading repositories again", slog.Int("repositories", len(outdated)))
+	}
+	return scans.Settings(ctx, outdated)
 }

@@ -13,11 +13,10 @@ import (
 // once. Where only Location entities of other repositories do, it is a request
 // of the lower rank: anybody who can push can make many of them.
 func Messages(ctx context.Context, r storage.Reader, locations []storage.Location, cause storage.Cause) ([]storage.Message, error) {
-	cause.Reason, cause.Delivery = storage.ReasonLocation, ""
 	var msgs []storage.Message
 	seen := map[string]int{} // at which message
 	for _, l := range locations {
-		req := event.Refresh{Host: l.Host, Owner: l.Owner, Name: l.Repo, Look: true}
+		req := event.Refresh{Host: l.Host, Owner: l.Owner, Name: l.Repo}
 		topic := event.TopicRefresh
 		if Foreign(l) {
 			topic = event.TopicLook
@@ -38,11 +37,11 @@ func Messages(ctx context.Context, r storage.Reader, locations []storage.Locatio
 		case !errors.Is(err, storage.ErrNotFound):
 			return nil, err
 		}
-		msg, err := event.RefreshMessage(req, cause)
+		msg, err := event.FollowMessage(req, cause)
 		if err != nil {
 			return nil, err
 		}
-		if topic == event.TopicLook {
+		if topic == event.TopicLook && msg.Topic == event.TopicRefresh {
 			msg.Topic = topic
 		}
 		msgs = append(msgs, msg)

@@ -15,16 +15,17 @@ import (
 // for what else is to be done.
 func (s *Step) Apply(ctx context.Context, tx storage.Tx, p Plan) (bus.Outcome, error) {
 	out := bus.Outcome{Repository: p.repo.FullName(), Commit: p.repo.AppliedSHA, State: storage.DeliveryUnchanged}
-	switch {
-	case p.still != "":
+	if p.still != "" {
 		out.Reason = p.still
 		return out, s.verified(ctx, tx, p.repo)
-	case p.lost != "":
-		return s.applyLost(ctx, tx, p, out)
 	}
 	if held, err := s.hold(ctx, tx, p); err != nil || held > 0 {
+		out.Summary = fmt.Sprintf("held: %d would go", held)
 		out.Reason = fmt.Sprintf("would remove %d entities; held until the scan has counted all that would go", held)
 		return out, err
+	}
+	if p.lost != "" {
+		return s.applyLost(ctx, tx, p, out)
 	}
 	// The version check comes first: if somebody else applied meanwhile, the
 	// plan is void and is made again.

@@ -77,7 +77,7 @@ func TestSeenSparesRequests(t *testing.T) {
 	// An older answer must not overwrite what came since.
 	sha := f.commit("acme/one", map[string]*string{"catalog-info.yaml": new(component("two"))})
 	f.mustRun(r, func(req *event.Refresh) { req.Head = sha })
-	f.scanned(r, func(req *event.Refresh) { seen(req); req.Look = true; req.Released = true })
+	f.scanned(r, func(req *event.Refresh) { seen(req); req.Look = true; req.Released = 1 })
 	if got := f.refs(r); !slices.Equal(got, []string{"component:default/two"}) {
 		t.Errorf("refs %v", got)
 	}
@@ -251,7 +251,7 @@ func TestHoldsAndOthers(t *testing.T) {
 	f.mustRun(r, nil)
 	f.commit("acme/one", map[string]*string{"catalog-info.yaml": new(component("one"))})
 	req := event.Refresh{Host: f.host, RepositoryID: r.ID(), Owner: "acme", Name: "one", Discovered: true}
-	message := func(id int64, scan string, released bool) storage.Message {
+	message := func(id int64, scan string, released int) storage.Message {
 		req.Released = released
 		payload, err := json.Marshal(req)
 		if err != nil {
@@ -267,7 +267,7 @@ func TestHoldsAndOthers(t *testing.T) {
 		}
 		return p
 	}
-	void := plan(message(1, "scan-1", false))
+	void := plan(message(1, "scan-1", 0))
 	sha := f.commit("acme/one", map[string]*string{"catalog-info.yaml": new(both + "# back")})
 	f.mustRun(r, func(req *event.Refresh) { req.Head = sha })
 	err := f.store.InTx(t.Context(), func(ctx context.Context, tx storage.Tx) error {
@@ -278,7 +278,7 @@ func TestHoldsAndOthers(t *testing.T) {
 		t.Errorf("a void plan: %v", err)
 	}
 	f.commit("acme/one", map[string]*string{"catalog-info.yaml": new(component("two"))})
-	f.apply(plan(message(2, "scan-1", true), message(3, "scan-2", false)))
+	f.apply(plan(message(2, "scan-1", 1), message(3, "scan-2", 0)))
 	if got := f.refs(r); !slices.Equal(got, []string{"component:default/two"}) {
 		t.Errorf("approved, and served: %v", got)
 	}

@@ -40,11 +40,11 @@ func (s *Step) hold(ctx context.Context, tx storage.Tx, p Plan) (held int, err e
 			refs = append(refs, ref)
 		}
 	}
-	if len(refs) == 0 {
+	if len(refs) <= p.scanned.Released {
 		return 0, nil
 	}
 	again := *p.scanned
-	again.Released, again.Seen = true, nil
+	again.Released, again.Seen, again.Settings = len(refs), nil, s.settings(p.repo)
 	payload, err := json.Marshal(again)
 	if err != nil {
 		return 0, fmt.Errorf("encode a refresh of %s: %w", p.repo.FullName(), err)

@@ -6,7 +6,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/callboard/callboard/pipeline/event"
 	"github.com/callboard/callboard/pipeline/refresh"
 	"github.com/callboard/callboard/pipeline/rule"
 	"github.com/callboard/callboard/storage"
@@ -59,9 +58,9 @@ func TestRules(t *testing.T) {
 
 	// Other rules: what was read under the old ones is read again.
 	f.configure(func(c *refresh.Config) { c.Rules = rule.Everything() })
-	msgs, err := f.step.Outdated(t.Context(), storage.Cause{Reason: storage.ReasonSettings})
-	if err != nil || len(msgs) != 1 || msgs[0].Topic != event.TopicRefresh {
-		t.Fatalf("%+v, %v", msgs, err)
+	old, err := f.step.Outdated(t.Context())
+	if err != nil || len(old) != 1 || old[0].ID != r.ID() {
+		t.Fatalf("%+v, %v", old, err)
 	}
 	f.mustRun(r, nil)
 	if diff := cmp.Diff([]string{"component:default/cart", "group:default/crew"}, f.refs(r)); diff != "" {
@@ -70,8 +69,8 @@ func TestRules(t *testing.T) {
 	if errs := f.root(r.ID()).Errors; len(errs) != 0 {
 		t.Errorf("the Location still shows %+v", errs)
 	}
-	if msgs, err := f.step.Outdated(t.Context(), storage.Cause{}); err != nil || len(msgs) != 0 {
-		t.Errorf("nothing is outdated, yet %+v, %v", msgs, err)
+	if old, err := f.step.Outdated(t.Context()); err != nil || len(old) != 0 {
+		t.Errorf("nothing is outdated, yet %+v, %v", old, err)
 	}
 
 	// Tighter rules take away what they do not allow.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"github.com/callboard/callboard/pipeline/event"
@@ -15,9 +16,9 @@ import (
 func (s *Step) Approve(ctx context.Context, id, actor string) error {
 	return s.decide(ctx, id, func(ctx context.Context, tx storage.Tx, scan *storage.Scan) error {
 		scan.ApprovedBy, scan.Error = actor, ""
-		if scan.Kind == storage.ScanPeople { // done when they were looked at; until then it holds what was approved
-			scan.State, scan.FinishedAt = storage.ScanRunning, time.Time{}
-		}
+		// Done when all of it has gone, and what follows from it is counted too. That
+		// of people holds until then what was approved.
+		scan.State, scan.FinishedAt, scan.UpdatedAt, scan.Released = storage.ScanRunning, time.Time{}, s.cfg.Now(), 0
 		scan.Cause.Actor = actor
 		msgs, err := approved(ctx, tx, *scan)
 		if err != nil {
@@ -32,9 +33,45 @@ func (s *Step) Approve(ctx context.Context, id, actor string) error {
 // finds it missing again, unless it is there by then. Errors are those of Approve.
 func (s *Step) Reject(ctx context.Context, id, actor string) error {
 	return s.decide(ctx, id, func(ctx context.Context, tx storage.Tx, scan *storage.Scan) error {
-		scan.Error = "rejected by " + actor + "; nothing was removed"
+		holds, err := tx.Holds(ctx, scan.ID)
+		if err != nil {
+			return err
+		}
+		if scan.Removing -= entitiesOf(holds); scan.Removing > 0 && scan.Kind == storage.ScanRepositories {
+			scan.Error = fmt.Sprintf("rejected by %s; %d entities had gone before, nothing was removed since", actor, scan.Removing)
+		} else {
+			scan.Removing, scan.Error = 0, "rejected by "+actor+"; nothing was removed"
+		}
+		if scan.Kind == storage.ScanRepositories {
+			if err := remind(ctx, tx, holds); err != nil {
+				return err
+			}
+		}
 		return tx.DeleteHolds(ctx, scan.ID)
 	})
+}
+
+// remind makes the next scan look again at what no listing would show: the
+// repositories that hold what a removal elsewhere left without a reason.
+func remind(ctx context.Context, tx storage.Tx, holds []storage.Hold) error {
+	for _, h := range holds {
+		req, err := refreshOf(h)
+		if err != nil {
+			return err
+		}
+		if !req.Follows {
+			continue
+		}
+		r, err := tx.Repository(ctx, h.RepositoryID)
+		if err != nil {
+			return err
+		}
+		r.SettingsHash = ""
+		if _, err := tx.PutRepository(ctx, r); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // decide ends a paused scan.
@@ -60,7 +97,11 @@ func (s *Step) decide(ctx context.Context, id string, fn func(context.Context, s
 		}
 		return tx.PutScan(ctx, scan)
 	})
-	if err == nil {
+	switch {
+	case err != nil:
+	case scan.State == storage.ScanRunning:
+		s.log.InfoContext(ctx, "scan approved", append(about(scan), slog.String("by", scan.ApprovedBy))...)
+	default:
 		s.tell(ctx, move{scan: scan})
 	}
 	return err
@@ -70,7 +111,12 @@ func (s *Step) decide(ctx context.Context, id string, fn func(context.Context, s
 // anew: there is one message for all of them.
 func approved(ctx context.Context, tx storage.Tx, scan storage.Scan) ([]storage.Message, error) {
 	if scan.Kind != storage.ScanPeople {
-		return released(ctx, tx, scan)
+		msgs, err := released(ctx, tx, scan)
+		if err != nil {
+			return nil, err
+		}
+		msg, err := next(scan, scan.UpdatedAt.Add(waitLeast))
+		return append(msgs, msg), err
 	}
 	req := event.People{Host: scan.Host, Org: scan.Owner, Scan: scan.ID, Released: true}
 	payload, err := json.Marshal(req)

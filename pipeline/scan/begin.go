@@ -78,15 +78,18 @@ func (s *Step) begin(ctx context.Context, tx storage.Tx, b beginning) (storage.S
 			return before[i], err
 		}
 	}
+	var again []event.Refresh
 	for _, o := range before {
-		if err := s.supersede(ctx, tx, o); err != nil {
+		some, err := s.supersede(ctx, tx, o)
+		if err != nil {
 			return o, err
 		}
+		again = append(again, some...)
 	}
 	now := s.cfg.Now()
 	scan := storage.Scan{
 		ID: uuid.NewString(), Kind: storage.ScanRepositories, Host: b.host, Owner: b.owner, InstallationID: b.installation,
-		Full: true, Cause: b.cause, State: storage.ScanRunning, PageSize: s.pageSize(b.host, b.owner), StartedAt: now, UpdatedAt: now,
+		Cause: b.cause, State: storage.ScanRunning, PageSize: s.pageSize(b.host, b.owner), StartedAt: now, UpdatedAt: now,
 	}
 	msg, err := next(scan, now)
 	if err != nil {
@@ -96,7 +99,7 @@ func (s *Step) begin(ctx context.Context, tx storage.Tx, b beginning) (storage.S
 		return scan, err
 	}
 	s.log.InfoContext(ctx, "scan began", append(about(scan), slog.String("reason", b.cause.Reason))...)
-	return scan, tx.PutScan(ctx, scan)
+	return scan, s.add(ctx, tx, &scan, again)
 }
 
 // lock makes those wait for each other who begin or end scans of an account.
@@ -108,16 +111,24 @@ func lock(ctx context.Context, tx storage.Tx, host, owner string) error {
 
 // join says whether a scan of the account does, or whether another one will follow it.
 func (s *Step) join(ctx context.Context, tx storage.Tx, b beginning, o *storage.Scan) (joined bool, err error) {
+	settings := o.Cause.Reason == storage.ReasonSettings // which listed nothing
 	switch {
-	case o.InstallationID != b.installation || o.State == storage.ScanFailed:
+	case o.State == storage.ScanFailed || o.State != storage.ScanRunning && settings:
 		return false, nil
-	case b.follows && !o.StartedAt.Before(b.asked):
+	case o.InstallationID != b.installation && !settings:
+		return false, nil
+	case b.follows && !settings && !o.StartedAt.Before(b.asked):
 		return true, nil
 	case o.State != storage.ScanRunning:
 		return false, nil
 	}
 	if *o, err = s.stuck(ctx, tx, *o); err != nil || o.State == storage.ScanFailed {
 		return false, err
+	}
+	if settings { // from here on it lists, and counts all together
+		now := s.cfg.Now()
+		o.Cause, o.InstallationID, o.PageSize, o.StartedAt, o.UpdatedAt = b.cause, b.installation, s.pageSize(b.host, b.owner), now, now
+		return true, tx.PutScan(ctx, *o)
 	}
 	if b.follows {
 		err = s.later(ctx, tx, b)
@@ -141,19 +152,30 @@ func (s *Step) stuck(ctx context.Context, tx storage.Tx, o storage.Scan) (storag
 }
 
 // supersede ends a scan that another one follows. Whatever is still held for it
-// is found again, if it is missing still.
-func (s *Step) supersede(ctx context.Context, tx storage.Tx, o storage.Scan) error {
+// is found again, if it is missing still, but for what it answers: no listing
+// shows what follows from a removal.
+func (s *Step) supersede(ctx context.Context, tx storage.Tx, o storage.Scan) (again []event.Refresh, err error) {
 	if o.State == storage.ScanRunning {
-		return nil // over another installation
+		return nil, nil // over another installation
 	}
-	if err := tx.DeleteHolds(ctx, o.ID); err != nil {
-		return err
+	holds, err := tx.Holds(ctx, o.ID)
+	if err != nil {
+		return nil, err
 	}
-	if o.State != storage.ScanPaused {
-		return nil
+	for _, h := range holds {
+		req, err := refreshOf(h)
+		if err != nil {
+			return nil, err
+		}
+		if req.Follows {
+			again = append(again, req)
+		}
+	}
+	if err := tx.DeleteHolds(ctx, o.ID); err != nil || o.State != storage.ScanPaused {
+		return again, err
 	}
 	o.State, o.FinishedAt = storage.ScanSuperseded, s.cfg.Now()
-	return tx.PutScan(ctx, o)
+	return again, tx.PutScan(ctx, o)
 }
 
 // later puts a request off. It keeps its age, so that it is content with any

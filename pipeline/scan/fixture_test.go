@@ -40,6 +40,21 @@ type github struct {
 func (g *github) Hosts() []string     { return []string{host} }
 func (g *github) HasApps(string) bool { return !g.token }
 
+func (g *github) AppsOn(_, owner string) (apps []int64) {
+	for _, in := range g.installed {
+		if !strings.EqualFold(in.Account, owner) {
+			continue
+		}
+		if apps == nil {
+			apps = []int64{}
+		}
+		if in.Organization() {
+			apps = append(apps, in.AppID)
+		}
+	}
+	return apps
+}
+
 func (g *github) Installations(context.Context, string) ([]githubapp.Installation, error) {
 	g.listings++
 	return g.installed, nil
@@ -272,7 +287,7 @@ func (f *fixture) refreshes() []asked {
 func words(all []asked) (out []string) {
 	for _, a := range all {
 		w := strconv.FormatInt(a.RepositoryID, 10)
-		for word, on := range map[string]bool{" seen": a.Seen != nil, " look": a.Look, " gone": a.Gone != "", " released": a.Released} {
+		for word, on := range map[string]bool{" seen": a.Seen != nil, " look": a.Look, " gone": a.Gone != "", " released": a.Released > 0} {
 			if on {
 				w += word
 			}
@@ -295,7 +310,7 @@ func (f *fixture) refreshed(held map[int64]int) {
 				continue
 			}
 			again := a.Refresh
-			again.Released = true
+			again.Released = n
 			payload, err := json.Marshal(again)
 			if err != nil {
 				return err

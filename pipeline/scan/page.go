@@ -26,7 +26,7 @@ func (s *Step) page(ctx context.Context, scan storage.Scan) (move, error) {
 	case in.lost:
 		return s.lost(ctx, scan)
 	case len(entries) == 0:
-		return s.failed(scan, "no entry of catalog.providers.github covers "+scan.Owner+" any more"), nil
+		return s.failed(scan, uncovered(scan.Owner)), nil
 	case in.Suspended:
 		return s.failed(scan, "the App's installation on "+scan.Owner+" is suspended; everything stays as it is"), nil
 	}
@@ -186,7 +186,7 @@ func sameFacts(l event.Seen, r storage.Repository) bool {
 // refreshMessage asks for a refresh on behalf of a scan.
 func refreshMessage(scan storage.Scan, req event.Refresh) (storage.Message, error) {
 	cause := scan.Cause
-	if cause.Reason != storage.ReasonInstallation {
+	if cause.Reason != storage.ReasonInstallation && cause.Reason != storage.ReasonSettings {
 		cause.Reason, cause.Delivery = storage.ReasonScan, ""
 	}
 	cause.Scan, cause.Repository = scan.ID, req.Owner+"/"+req.Name
@@ -243,6 +243,10 @@ func waited(failures int) time.Duration {
 func (s *Step) failed(scan storage.Scan, why string) move {
 	scan.State, scan.Error, scan.FinishedAt, scan.SeenIDs = storage.ScanFailed, why, s.cfg.Now(), nil
 	return move{scan: scan}
+}
+
+func uncovered(owner string) string {
+	return "no entry of catalog.providers.github covers " + owner + " any more"
 }
 
 // installed is an installation as a scan found it; lost where GitHub does not

@@ -98,8 +98,11 @@ type move struct {
 	messages []storage.Message
 	next     time.Time
 	results  map[string]int
-	// end says that what is held is to be released, or the scan to be paused.
+	// was is the scan's row as the step was planned on it.
+	was storage.Scan
+	// end says that held entities are to be released, or the scan to be paused.
 	end, pause bool
+	held       int
 }
 
 // Plan implements bus.Step.
@@ -152,21 +155,22 @@ func (p *Plan) ask(b beginning) {
 }
 
 // move plans the next step of a scan. One that is not running has none.
-func (s *Step) move(ctx context.Context, id string) (move, error) {
+func (s *Step) move(ctx context.Context, id string) (m move, err error) {
 	scan, err := s.store.Scan(ctx, id)
 	switch {
-	case err != nil:
-		return move{}, err
-	case scan.State != storage.ScanRunning:
-		return move{}, nil
+	case err != nil || scan.State != storage.ScanRunning:
+		return m, err
 	case listed(scan):
-		return s.settle(ctx, scan)
+		m, err = s.settle(ctx, scan)
+	default:
+		m, err = s.page(ctx, scan)
 	}
-	return s.page(ctx, scan)
+	m.was = scan
+	return m, err
 }
 
-// listed says that the last page was read.
-func listed(s storage.Scan) bool { return s.Pages > 0 && s.Cursor == "" }
+// listed says that there is no page to read any more.
+func listed(s storage.Scan) bool { return s.Listed() }
 
 // Apply implements bus.Step.
 func (s *Step) Apply(ctx context.Context, tx storage.Tx, p Plan) (bus.Outcome, error) {
@@ -189,7 +193,15 @@ func (s *Step) Apply(ctx context.Context, tx storage.Tx, p Plan) (bus.Outcome, e
 }
 
 func (s *Step) apply(ctx context.Context, tx storage.Tx, m move) (summary string, err error) {
-	if m.end {
+	if err := lock(ctx, tx, m.was.Host, m.was.Owner); err != nil {
+		return "", err
+	}
+	// Somebody may have asked more of it meanwhile.
+	now, err := tx.Scan(ctx, m.was.ID)
+	if err == nil && (now.State != m.was.State || !now.UpdatedAt.Equal(m.was.UpdatedAt)) {
+		err = storage.ErrStale
+	}
+	if m.end && err == nil {
 		err = s.end(ctx, tx, &m)
 	}
 	if err != nil {

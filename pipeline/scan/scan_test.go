@@ -438,6 +438,52 @@ func TestAScanWaitsPatiently(t *testing.T) {
 	}
 }
 
+// Where the entries of an account agree, the page carries the descriptor; where
+// they do not, it carries facts, and the head counts only on its own branch.
+func TestSeveralEntries(t *testing.T) {
+	t.Parallel()
+	entry := func(id, path, branch, topic string) discovery.Provider {
+		p := discovery.Provider{ID: id, Host: host, Organization: "acme", CatalogPath: path, Branch: branch, PageSize: 4}
+		if topic != "" {
+			p.Filter.TopicInclude = []string{topic}
+		}
+		return p
+	}
+	tests := []struct {
+		name         string
+		entries      []discovery.Provider
+		path, branch string
+		want         []string // the first is not known; the head of the second moved, and nobody pushed
+	}{
+		{"alike", []discovery.Provider{entry("x", "a.yaml", "dev", "z"), entry("y", "a.yaml", "dev", "a")}, "a.yaml", "dev", []string{"1 seen", "2"}},
+		{"other paths", []discovery.Provider{entry("x", "a.yaml", "dev", ""), entry("y", "b.yaml", "dev", "")}, "", "dev", []string{"1 seen", "2"}},
+		{"a glob", []discovery.Provider{entry("x", "**/a.yaml", "", "")}, "", "", []string{"1 seen", "2"}},
+		{"other branches, the default one counts", []discovery.Provider{entry("x", "a.yaml", "dev", "z"), entry("y", "a.yaml", "", "a")}, "", "", []string{"1 seen", "2"}},
+		{"other branches, another counts", []discovery.Provider{entry("x", "a.yaml", "dev", "a"), entry("y", "a.yaml", "", "")}, "", "", []string{"1"}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			f := setup(t, tt.entries...)
+			f.show(2)
+			l := f.github.listed[1]
+			l.Head = "older"
+			f.tx(func(ctx context.Context, tx storage.Tx) error {
+				known := stored(l, 7)
+				known.VerifiedAt = f.now
+				_, err := tx.PutRepository(ctx, known)
+				return err
+			})
+			f.github.listed[1].PushedAt = f.now.Add(-time.Hour)
+			f.proceed(f.start())
+			if q := f.github.asked[0]; q.Path != tt.path || q.Branch != tt.branch {
+				t.Errorf("asked for %q on %q, want %q on %q", q.Path, q.Branch, tt.path, tt.branch)
+			}
+			same(t, "asked for", tt.want, words(f.refreshes()))
+		})
+	}
+}
+
 func TestAccounts(t *testing.T) {
 	t.Parallel()
 	org := func(id, name string) discovery.Provider {
@@ -445,6 +491,11 @@ func TestAccounts(t *testing.T) {
 	}
 	installed := func(id, app int64, account string) githubapp.Installation {
 		return githubapp.Installation{ID: id, AppID: app, Host: host, Account: account}
+	}
+	user := func(id, app int64, account string) githubapp.Installation {
+		in := installed(id, app, account)
+		in.AccountType = "User"
+		return in
 	}
 	tests := []struct {
 		name      string
@@ -460,6 +511,8 @@ func TestAccounts(t *testing.T) {
 		{"none of them", nil, false, []githubapp.Installation{installed(1, 1, "a")}, "c", nil, storage.ErrNotFound},
 		{"what is configured", []discovery.Provider{org("x", "B")}, false, []githubapp.Installation{installed(1, 1, "a"), installed(2, 1, "b")}, "", []string{"b 2"}, nil},
 		{"by App", []discovery.Provider{{ID: "x", Host: host, App: 2}}, false, []githubapp.Installation{installed(1, 1, "a"), installed(2, 2, "b")}, "", []string{"b 2"}, nil},
+		{"by App, which is on a user", []discovery.Provider{{ID: "x", Host: host, App: 2}}, false, []githubapp.Installation{user(1, 2, "a"), installed(2, 2, "b")}, "", []string{"b 2"}, nil},
+		{"several entries", []discovery.Provider{org("x", "b"), org("y", "b"), {ID: "z", Host: host, App: 1}}, false, []githubapp.Installation{installed(1, 1, "b")}, "", []string{"b 1"}, nil},
 		{"without an installation", []discovery.Provider{org("x", "a"), org("y", "c")}, false, []githubapp.Installation{installed(1, 1, "a")}, "", []string{"a 1", "c 0"}, nil},
 		{"with a token", []discovery.Provider{org("x", "a")}, true, nil, "", []string{"a 0"}, nil},
 		{"with a token and nothing else", nil, true, nil, "", nil, storage.ErrNotFound},

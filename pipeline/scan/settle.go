@@ -2,7 +2,6 @@ package scan
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"strings"
 	"time"
@@ -105,7 +104,8 @@ const (
 )
 
 // settle waits for the refreshes that a scan asked for, and then counts what
-// they would remove.
+// they would remove. What is released may lead to more, which is waited for and
+// counted together with it, until nothing is held.
 func (s *Step) settle(ctx context.Context, scan storage.Scan) (move, error) {
 	waiting, failed, err := s.store.ScanBacklog(ctx, scan.ID)
 	if err != nil {
@@ -119,32 +119,59 @@ func (s *Step) settle(ctx context.Context, scan storage.Scan) (move, error) {
 	if err != nil {
 		return move{}, err
 	}
-	m := move{scan: scan, end: true}
-	m.scan.Failed, m.scan.Removing = failed+waiting, 0
-	for _, h := range holds {
-		m.scan.Removing += h.Entities
-	}
+	m := move{scan: scan, end: true, held: entitiesOf(holds)}
+	m.scan.Failed = failed + waiting
 	if waiting > 0 {
 		// Whoever released only what is counted by now would release all in parts.
-		m.pause = m.scan.Removing > 0
+		m.pause = m.held > 0
 		m.scan.Error = fmt.Sprintf("%d repositories were not read within %s, so what would go is not counted", waiting, waitEnd)
 		if m.pause {
-			m.scan.Error += fmt.Sprintf("; %d entities so far: %s", m.scan.Removing, choice(scan))
+			m.scan.Error += fmt.Sprintf("; %d entities so far: %s", m.held, choice(scan))
 		}
 		return m, nil
 	}
-	if m.scan.Removing <= s.cfg.MaxRemovedEntities {
+	if m.held == 0 || scan.Released+m.held <= s.cfg.MaxRemovedEntities {
 		return m, nil
 	}
-	entities, err := s.entities(ctx, scan)
+	entities, err := s.entities(ctx, scan, holds)
 	if err != nil {
 		return move{}, err
 	}
-	if m.pause = float64(m.scan.Removing) > s.cfg.MaxRemovedShare*float64(entities); m.pause {
-		m.scan.Error = fmt.Sprintf("it would remove %d of the %d entities of %s (in %d of its repositories): %s",
-			m.scan.Removing, entities, scan.Owner, len(holds), choice(scan))
+	if m.pause = float64(scan.Released+m.held) > s.cfg.MaxRemovedShare*float64(entities+scan.Released); m.pause {
+		m.scan.Error, err = s.why(ctx, scan, holds, entities)
 	}
-	return m, nil
+	return m, err
+}
+
+// why says why a scan is paused, and what may be done about it.
+func (s *Step) why(ctx context.Context, scan storage.Scan, holds []storage.Hold, entities int) (string, error) {
+	text := fmt.Sprintf("it would remove %d of the %d entities of %s (in %d repositories)", entitiesOf(holds), entities, scan.Owner, len(holds))
+	if scan.Released > 0 {
+		text = fmt.Sprintf("it removed %d entities, and with them %s", scan.Released, strings.TrimPrefix(text, "it "))
+	}
+	// Without an answer it is said less well why, and that is all.
+	if in, err := s.installation(ctx, scan); err == nil && in.lost {
+		text = fmt.Sprintf("the App is not installed on %s any more: %s", scan.Owner, text)
+	}
+	ids := make([]int64, len(holds))
+	for i, h := range holds {
+		ids[i] = h.RepositoryID
+	}
+	repos, err := s.store.RepositoriesByID(ctx, ids)
+	if err != nil {
+		return "", err
+	}
+	others := 0
+	for _, r := range repos {
+		if s.cfg.Current != nil && r.State == storage.RepositoryActive && !s.cfg.Current(r) {
+			others++
+		}
+	}
+	if others > 0 {
+		text += fmt.Sprintf("; %d of these repositories were read under other settings: if the configuration is wrong, correct it and restart. Else", others)
+		return text + " " + choice(scan), nil
+	}
+	return text + ": " + choice(scan), nil
 }
 
 // choice says what may be done about a paused scan.
@@ -155,9 +182,9 @@ func choice(s storage.Scan) string {
 // generated are the Locations that the catalog makes itself: nobody misses them.
 const generated = "location:default/generated-"
 
-// entities counts those that come from the account. It reads all, and only
-// where many would go.
-func (s *Step) entities(ctx context.Context, scan storage.Scan) (n int, err error) {
+// entities counts those that come from the account, and from the repositories of
+// other accounts of which some are held. It reads all, and only where many would go.
+func (s *Step) entities(ctx context.Context, scan storage.Scan, holds []storage.Hold) (n int, err error) {
 	repos, err := s.store.Repositories(ctx)
 	if err != nil {
 		return 0, err
@@ -165,6 +192,9 @@ func (s *Step) entities(ctx context.Context, scan storage.Scan) (n int, err erro
 	own := map[int64]bool{}
 	for _, r := range repos {
 		own[r.ID] = r.ID > 0 && strings.EqualFold(r.Host, scan.Host) && strings.EqualFold(r.Owner, scan.Owner)
+	}
+	for _, h := range holds {
+		own[h.RepositoryID] = true
 	}
 	_, err = s.store.EachEntity(ctx, func(e storage.Entity) error {
 		if own[e.RepositoryID] && !strings.HasPrefix(e.Ref, generated) {
@@ -175,14 +205,29 @@ func (s *Step) entities(ctx context.Context, scan storage.Scan) (n int, err erro
 	return n, err
 }
 
-// end releases what is held, or pauses the scan.
+// end releases what is held and goes on with what follows from it, pauses the
+// scan, or ends it where nothing is held.
 func (s *Step) end(ctx context.Context, tx storage.Tx, m *move) error {
+	holds, err := tx.Holds(ctx, m.scan.ID)
+	if err != nil {
+		return err
+	}
+	if entitiesOf(holds) != m.held {
+		return storage.ErrStale
+	}
+	now := s.cfg.Now()
 	m.scan.SeenIDs = nil
-	if m.pause {
+	m.scan.Removing += m.held
+	switch {
+	case m.pause:
 		m.scan.State = storage.ScanPaused
 		return nil
+	case m.held == 0:
+		m.scan.State, m.scan.FinishedAt = storage.ScanDone, now
+		return nil
 	}
-	m.scan.State, m.scan.FinishedAt = storage.ScanDone, s.cfg.Now()
+	m.scan.Released += m.held
+	m.scan.UpdatedAt, m.next = now, now.Add(waitLeast)
 	msgs, err := released(ctx, tx, m.scan)
 	m.messages = append(m.messages, msgs...)
 	return err
@@ -195,10 +240,11 @@ func released(ctx context.Context, tx storage.Tx, scan storage.Scan) (msgs []sto
 		return nil, err
 	}
 	for _, h := range holds {
-		var req event.Refresh
-		if err := json.Unmarshal(h.Payload, &req); err != nil {
-			return nil, fmt.Errorf("read what is held of %s: %w", h.Repository, err)
+		req, err := refreshOf(h)
+		if err != nil {
+			return nil, err
 		}
+		req.Released = h.Entities
 		msg, err := refreshMessage(scan, req)
 		if err != nil {
 			return nil, err

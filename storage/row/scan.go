@@ -3,8 +3,8 @@ package row
 import "github.com/callboard/callboard/storage"
 
 // ScanColumns are those of a listing; what was seen is the column "seen_ids".
-const ScanColumns = `id, kind, host, owner, installation_id, whole, cause, state, list_cursor, page_size, pages, total, seen,
-	changed, missing, failed, removing, requests, retries, started_at, updated_at, finished_at, error, approved_by`
+const ScanColumns = `id, kind, host, owner, installation_id, cause, state, list_cursor, page_size, pages, total, seen,
+	changed, missing, failed, removing, released, requests, retries, started_at, updated_at, finished_at, error, approved_by`
 
 // Scan gives the values of ScanColumns and what was seen.
 func Scan(s storage.Scan) []any {
@@ -13,16 +13,16 @@ func Scan(s storage.Scan) []any {
 		seen = []byte{}
 	}
 	return []any{
-		s.ID, string(s.Kind), s.Host, s.Owner, s.InstallationID, s.Full, Cause(s.Cause), string(s.State), s.Cursor, s.PageSize,
-		s.Pages, s.Total, s.Seen, s.Changed, s.Missing, s.Failed, s.Removing, s.Requests, s.Retries, Micros(s.StartedAt),
+		s.ID, string(s.Kind), s.Host, s.Owner, s.InstallationID, Cause(s.Cause), string(s.State), s.Cursor, s.PageSize,
+		s.Pages, s.Total, s.Seen, s.Changed, s.Missing, s.Failed, s.Removing, s.Released, s.Requests, s.Retries, Micros(s.StartedAt),
 		Micros(s.UpdatedAt), Micros(s.FinishedAt), s.Error, s.ApprovedBy, seen,
 	}
 }
 
 func scanTargets(s *storage.Scan) []any {
 	return []any{
-		&s.ID, &s.Kind, &s.Host, &s.Owner, &s.InstallationID, &s.Full, jsonColumn{&s.Cause}, &s.State, &s.Cursor, &s.PageSize,
-		&s.Pages, &s.Total, &s.Seen, &s.Changed, &s.Missing, &s.Failed, &s.Removing, &s.Requests, &s.Retries,
+		&s.ID, &s.Kind, &s.Host, &s.Owner, &s.InstallationID, jsonColumn{&s.Cause}, &s.State, &s.Cursor, &s.PageSize,
+		&s.Pages, &s.Total, &s.Seen, &s.Changed, &s.Missing, &s.Failed, &s.Removing, &s.Released, &s.Requests, &s.Retries,
 		timeColumn{&s.StartedAt}, timeColumn{&s.UpdatedAt}, timeColumn{&s.FinishedAt}, &s.Error, &s.ApprovedBy,
 	}
 }

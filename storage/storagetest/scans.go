@@ -9,10 +9,10 @@ import (
 
 func aScan(id, owner string, started time.Duration) storage.Scan {
 	return storage.Scan{
-		ID: id, Kind: storage.ScanRepositories, Host: "github.com", Owner: owner, InstallationID: 7, Full: true,
+		ID: id, Kind: storage.ScanRepositories, Host: "github.com", Owner: owner, InstallationID: 7,
 		Cause: storage.Cause{Reason: storage.ReasonScan, Actor: "someone", Scan: id}, State: storage.ScanRunning,
 		Cursor: "Y3Vyc29y", PageSize: 100, Pages: 2, Total: 300, Seen: 200, SeenIDs: []byte{0, 1, 255}, Changed: 3,
-		Missing: 4, Failed: 5, Removing: 6, Requests: 8, Retries: 1, StartedAt: at(started), UpdatedAt: at(started + time.Second),
+		Missing: 4, Failed: 5, Removing: 6, Released: 7, Requests: 8, Retries: 1, StartedAt: at(started), UpdatedAt: at(started + time.Second),
 		FinishedAt: at(started + time.Minute), Error: "e", ApprovedBy: "a",
 	}
 }
@@ -48,7 +48,7 @@ var scans = []scenario{
 		want := aScan("s", "acme", 0)
 		f.write(func(tx writes) { tx.do(tx.PutScan(tx.ctx, want)) })
 		same(f, "scan", want, get[storage.Scan](f)(f.store.Scan(f.Context(), "s")))
-		want.Cursor, want.SeenIDs, want.State, want.Full = "", nil, storage.ScanDone, false
+		want.Cursor, want.SeenIDs, want.State = "", nil, storage.ScanDone
 		f.write(func(tx writes) {
 			tx.do(tx.PutScan(tx.ctx, want))
 			same(f, "before the end", want, must(tx.Scan(tx.ctx, "s")))

@@ -33,8 +33,7 @@ type Scan struct {
 	// Owner is the organization or user.
 	Owner          string `json:"owner"`
 	InstallationID int64  `json:"installationId,omitempty"`
-	Full           bool   `json:"full"`
-	// Reason is scan (by schedule), manual or installation; Actor and Delivery who
+	// Reason is scan (by schedule), manual, installation or settings; Actor and Delivery who
 	// or what asked.
 	Reason   string `json:"reason"`
 	Actor    string `json:"actor,omitempty"`
@@ -52,7 +51,7 @@ type Scan struct {
 	Missing int `json:"missing"`
 	Waiting int `json:"waiting"`
 	Failed  int `json:"failed"`
-	// Removing is how many entities would go, or went.
+	// Removing is how many entities went and, while the scan is paused, would go.
 	Removing int `json:"removing"`
 	// Requests is what listing cost at GitHub.
 	Requests int `json:"requests"`
@@ -87,14 +86,14 @@ type Hold struct {
 
 func newScan(s storage.Scan, waiting, failed int, now time.Time) Scan {
 	out := Scan{
-		ID: s.ID, Kind: s.Kind, State: s.State, Host: s.Host, Owner: s.Owner, InstallationID: s.InstallationID, Full: s.Full,
+		ID: s.ID, Kind: s.Kind, State: s.State, Host: s.Host, Owner: s.Owner, InstallationID: s.InstallationID,
 		Reason: s.Cause.Reason, Actor: s.Cause.Actor, Delivery: s.Cause.Delivery, Pages: s.Pages, Total: s.Total, Seen: s.Seen,
 		Changed: s.Changed, Missing: s.Missing, Waiting: waiting, Failed: max(s.Failed, failed), Removing: s.Removing,
 		Requests: s.Requests, StartedAt: utc(s.StartedAt), UpdatedAt: utc(s.UpdatedAt), FinishedAt: utc(s.FinishedAt),
 		Error: s.Error, ApprovedBy: s.ApprovedBy,
 	}
 	if s.State == storage.ScanRunning {
-		out.estimate(s.Pages > 0 && s.Cursor == "", now)
+		out.estimate(s.Listed(), now)
 	}
 	return out
 }
