@@ -36,9 +36,6 @@ type PageQuery struct {
 	Path string
 	// Branch is read instead of the default branch where it is set.
 	Branch string
-	// PushedSince lists the newest push first; else the oldest repository comes
-	// first, an order that no push and no rename changes.
-	PushedSince bool
 }
 
 // Page is some repositories of an account.

@@ -56,10 +56,8 @@ func (c *client) listGraphQL(ctx context.Context, a Account, q PageQuery, after 
 		declare += ",$after:String!"
 		from = ",after:$after"
 	}
-	order := "{field:CREATED_AT,direction:ASC}"
-	if q.PushedSince {
-		order = "{field:PUSHED_AT,direction:DESC}"
-	}
+	// The oldest comes first: no push and no rename changes this order.
+	const order = "{field:CREATED_AT,direction:ASC}"
 	text := "query($login:String!,$first:Int!" + declare + "){rateLimit{cost}repositoryOwner(login:$login){" +
 		"repositories(first:$first" + from + ",ownerAffiliations:[OWNER],orderBy:" + order + "){" +
 		"totalCount pageInfo{hasNextPage endCursor}nodes{" + fields + "}}}}"
