@@ -209,9 +209,14 @@ func TestWhatIsMissingIsAskedFor(t *testing.T) {
 		{"only named by a location", func(f *fixture) { f.change(6, func(r *storage.Repository) { r.Discovered = false }) }, []string{"5 gone"}, ""},
 		{"of another account", func(f *fixture) { f.change(6, func(r *storage.Repository) { r.Owner = "other" }) }, []string{"5 gone"}, ""},
 		{"shown by another App", func(f *fixture) {
-			f.github.installed = append(f.github.installed, githubapp.Installation{ID: 8, AppID: 2, Host: host, Account: "ACME"})
+			f.github.installed[0].Selected = true
+			f.github.installed = append(f.github.installed, githubapp.Installation{ID: 8, AppID: 2, Host: host, Account: "ACME", Selected: true, Suspended: true})
 			f.change(6, func(r *storage.Repository) { r.InstallationID = 8 })
 		}, []string{"5 gone"}, ""},
+		{"shown by another App that shows no more than this one", func(f *fixture) {
+			f.github.installed = append(f.github.installed, githubapp.Installation{ID: 8, AppID: 2, Host: host, Account: "ACME"})
+			f.change(6, func(r *storage.Repository) { r.InstallationID = 8 })
+		}, []string{"5 gone", "6 gone"}, ""},
 		{"of an installation that is no more", func(f *fixture) {
 			f.change(6, func(r *storage.Repository) { r.InstallationID = 3 })
 		}, []string{"5 gone", "6 gone"}, ""},
@@ -497,6 +502,15 @@ func TestAccounts(t *testing.T) {
 		in.AccountType = "User"
 		return in
 	}
+	part := func(id int64, account string) githubapp.Installation {
+		in := installed(id, id, account)
+		in.Selected = true
+		return in
+	}
+	suspended := func(in githubapp.Installation) githubapp.Installation {
+		in.Suspended = true
+		return in
+	}
 	tests := []struct {
 		name      string
 		providers []discovery.Provider
@@ -514,6 +528,10 @@ func TestAccounts(t *testing.T) {
 		{"by App, which is on a user", []discovery.Provider{{ID: "x", Host: host, App: 2}}, false, []githubapp.Installation{user(1, 2, "a"), installed(2, 2, "b")}, "", []string{"b 2"}, nil},
 		{"several entries", []discovery.Provider{org("x", "b"), org("y", "b"), {ID: "z", Host: host, App: 1}}, false, []githubapp.Installation{installed(1, 1, "b")}, "", []string{"b 1"}, nil},
 		{"without an installation", []discovery.Provider{org("x", "a"), org("y", "c")}, false, []githubapp.Installation{installed(1, 1, "a")}, "", []string{"a 1", "c 0"}, nil},
+		{"a part each", nil, false, []githubapp.Installation{part(1, "a"), part(2, "A"), part(3, "b")}, "a", []string{"A 2", "a 1"}, nil},
+		{"a part and all", nil, false, []githubapp.Installation{part(1, "a"), installed(2, 2, "a"), installed(3, 3, "a")}, "", []string{"a 2"}, nil},
+		{"a part, and all suspended", nil, false, []githubapp.Installation{part(1, "a"), suspended(installed(2, 2, "a"))}, "", []string{"a 1"}, nil},
+		{"suspended", []discovery.Provider{org("x", "a")}, false, []githubapp.Installation{suspended(part(1, "a"))}, "", nil, storage.ErrNotFound},
 		{"with a token", []discovery.Provider{org("x", "a")}, true, nil, "", []string{"a 0"}, nil},
 		{"with a token and nothing else", nil, true, nil, "", nil, storage.ErrNotFound},
 		{"an installation that is no more", nil, false, nil, "", []string{"acme 7"}, nil},
