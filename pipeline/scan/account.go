@@ -70,6 +70,7 @@ func (s *Step) allAccounts(ctx context.Context, host string, covers covering) (a
 
 // accounts are those of a host: where an App is installed, where it was
 // installed when repositories were read, and those that the configuration names.
+// One with several installations has several scans where each shows a part of it.
 func (s *Step) accounts(ctx context.Context, host string, covers covering) (all []account, err error) {
 	taken := map[string]bool{}
 	add := func(owner string, installation int64) {
@@ -84,12 +85,13 @@ func (s *Step) accounts(ctx context.Context, host string, covers covering) (all 
 			return nil, unanswered(err)
 		}
 		for _, in := range list {
-			switch {
-			case !covers(s.listing(host, in.Account)):
-			case in.Suspended: // GitHub shows nothing while it lasts, and nothing has gone
-				taken[strings.ToLower(in.Account)] = true
-			default:
-				add(in.Account, in.ID)
+			if !covers(s.listing(host, in.Account)) {
+				continue
+			}
+			// While one is suspended GitHub shows nothing, and nothing has gone.
+			taken[strings.ToLower(in.Account)] = true
+			if !in.Suspended && !spared(in, list) {
+				all = append(all, account{host, in.Account, in.ID})
 			}
 		}
 		stored, err := s.store.Repositories(ctx)
@@ -109,6 +111,14 @@ func (s *Step) accounts(ctx context.Context, host string, covers covering) (all 
 		}
 	}
 	return all, nil
+}
+
+// spared says that another installation on the account shows all that one does.
+func spared(in githubapp.Installation, list []githubapp.Installation) bool {
+	first := slices.IndexFunc(list, func(o githubapp.Installation) bool {
+		return strings.EqualFold(o.Account, in.Account) && !o.Suspended && !o.Selected
+	})
+	return first >= 0 && list[first].ID != in.ID
 }
 
 // unanswered marks whatever GitHub answered instead of a list as an outage: a

@@ -3,10 +3,12 @@ package scan
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/callboard/callboard/pipeline/event"
+	"github.com/callboard/callboard/pipeline/githubapp"
 	"github.com/callboard/callboard/storage"
 )
 
@@ -77,14 +79,16 @@ func (s *Step) missing(ctx context.Context, scan storage.Scan) ([]storage.Reposi
 	if len(foreign) == 0 || scan.InstallationID == 0 {
 		return missing, nil
 	}
-	// Another App may show those that came in through another installation.
+	// Another installation may show those that came in through it, unless this one
+	// shows all.
 	list, err := s.github.Installations(ctx, scan.Host)
 	if err != nil {
 		return nil, fmt.Errorf("list installations: %w", err)
 	}
 	live := map[int64]bool{}
+	whole := slices.ContainsFunc(list, func(in githubapp.Installation) bool { return in.ID == scan.InstallationID && !in.Selected })
 	for _, in := range list {
-		live[in.ID] = true
+		live[in.ID] = !whole
 	}
 	for _, r := range foreign {
 		if !live[r.InstallationID] {
