@@ -141,3 +141,38 @@ func TestDocsHaveEveryOperation(t *testing.T) {
 		t.Errorf("docs/api.md lacks: %s", line)
 	}
 }
+
+// docs/api.md names what scans and tombstones may be asked with.
+func TestDocsHaveParameters(t *testing.T) {
+	t.Parallel()
+	docs, err := os.ReadFile("../docs/api.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, section, _ := strings.Cut(string(docs), "### Scans, and what went\n")
+	section, _, _ = strings.Cut(section, "\n## ")
+	for path, item := range document(t, setup(t, shop()...)).Paths.Map() {
+		about := strings.TrimPrefix(path, "/api/callboard/")
+		if !strings.HasPrefix(about, "scans") && !strings.HasPrefix(about, "tombstones") {
+			continue
+		}
+		for method, op := range item.Operations() {
+			var names []string
+			for _, p := range op.Parameters {
+				names = append(names, p.Value.Name)
+			}
+			if op.RequestBody != nil {
+				for name := range op.RequestBody.Value.Content["application/json"].Schema.Value.Properties {
+					names = append(names, name)
+				}
+			}
+			_, rest, _ := strings.Cut(section, "- `"+method+" …/"+about+"`")
+			mine, _, _ := strings.Cut(rest, "\n- ")
+			for _, name := range names {
+				if !strings.Contains(mine, "`"+name+"`") {
+					t.Errorf("docs/api.md does not say that %s %s takes %s", method, about, name)
+				}
+			}
+		}
+	}
+}
