@@ -151,7 +151,7 @@ func (h *chronicle) create() {
 func (h *chronicle) repository(i int) {
 	g, repo := h.GitHub, h.repos[i]
 	owner, _, _ := strings.Cut(repo, "/")
-	switch what := h.pick(10); what {
+	switch what := h.pick(12); what {
 	case 0, 1:
 		branch := h.branch(repo)
 		_, err := g.Commit(repo, branch, "change", map[string]*string{"catalog-info.yaml": h.text(), "more.yaml": h.more()})
@@ -166,13 +166,7 @@ func (h *chronicle) repository(i int) {
 		h.called(i, owner+"/"+name)
 		h.say("rename %s to %s", repo, h.repos[i])
 	case 4:
-		to := owners[h.pick(3)]
-		if to == owner {
-			return
-		}
-		h.must(g.TransferRepo(repo, to))
-		h.called(i, to+strings.TrimPrefix(repo, owner))
-		h.say("transfer %s to %s", repo, to)
+		h.transfer(i, owners[h.pick(3)])
 	case 5:
 		h.n++
 		branch := fmt.Sprint("b", h.n)
@@ -200,7 +194,40 @@ func (h *chronicle) repository(i int) {
 	case 9:
 		h.must(g.SetPrivate(repo, h.pick(2) == 0))
 		h.say("visibility of %s", repo)
+	case 10:
+		h.must(g.DeleteRepo(repo))
+		h.repos = slices.Delete(h.repos, i, i+1)
+		h.successor(repo)
+	case 11:
+		if h.transfer(i, owners[h.pick(3)]) {
+			h.successor(repo)
+		}
 	}
+}
+
+// transfer gives a repository to another account, unless that has one of the name.
+func (h *chronicle) transfer(i int, to string) bool {
+	h.T.Helper()
+	repo := h.repos[i]
+	_, name, _ := strings.Cut(repo, "/")
+	if slices.Contains(h.repos, to+"/"+name) {
+		return false
+	}
+	h.must(h.GitHub.TransferRepo(repo, to))
+	h.called(i, to+"/"+name)
+	h.say("transfer %s to %s", repo, to)
+	return true
+}
+
+// successor makes another repository of a name that is free again.
+func (h *chronicle) successor(repo string) {
+	h.T.Helper()
+	owner, name, _ := strings.Cut(repo, "/")
+	delete(h.branches, repo)
+	_, err := h.GitHub.CreateRepo(owner, name, githubsim.RepoOptions{}, map[string]string{"catalog-info.yaml": *h.text(), "more.yaml": *h.more()})
+	h.must(err)
+	h.repos = append(h.repos, repo)
+	h.say("another %s", repo)
 }
 
 // commit notes one; an archived repository takes none.
