@@ -102,7 +102,9 @@ func TestANoMeansSomething(t *testing.T) {
 // mute is a GitHub that has nobody when it is asked for one.
 type mute struct{ *office }
 
-func (mute) Present(context.Context, string, string, []string) (map[string]bool, error) { return nil, nil }
+func (mute) Present(context.Context, string, string, []string) (map[string]bool, error) {
+	return nil, nil
+}
 
 // More than can be asked for one by one waits, however small a share it is.
 func TestTooManyToAsk(t *testing.T) {
