@@ -34,7 +34,8 @@ func scanCommand() *cobra.Command {
 		Long: `Ask a running Callboard to list the repositories of its accounts at GitHub and to read
 those that are new, moved or missing, as it does by itself on its schedule. A scan that
 runs already is followed. One that would remove much waits for somebody to approve it;
-the exit code is then 2.`,
+the exit code is then 2. Changed settings that would remove much wait in the same way, from
+the start on: correct the configuration and restart, or approve.`,
 		Example: `  callboard scan
   callboard scan --owner acme
   callboard scan list
@@ -49,8 +50,8 @@ the exit code is then 2.`,
 	cmd.Flags().BoolVar(&noWait, "no-wait", false, "do not wait for the end")
 	cmd.AddCommand(
 		s.listCommand(), s.showCommand(),
-		s.decideCommand("approve", "Remove what paused scans found missing"),
-		s.decideCommand("reject", "Keep what paused scans found missing"),
+		s.decideCommand("approve", "Remove what paused scans hold"),
+		s.decideCommand("reject", "Keep what paused scans hold"),
 	)
 	return cmd
 }

@@ -10,6 +10,10 @@
 // contract catalog 6, rows 4, 5, 16 and 17).
 //
 //	begin ─▶ page ─▶ page ─▶ … ─▶ wait for the refreshes ─▶ count what would go ─▶ done, or paused
+//	                                        ▲                       │
+//	                                        └────── release it ◀────┘
+//
+// What settings other than before would remove goes the same way, without pages.
 package scan
 
 import (

@@ -29,7 +29,7 @@ func (s *Step) tell(ctx context.Context, m move) {
 	case scan.State == storage.ScanFailed:
 		s.log.ErrorContext(ctx, "scan failed", append(attrs, took)...)
 	case scan.State == storage.ScanDone:
-		s.log.InfoContext(ctx, "scan done", append(attrs, took, slog.Int("removing", scan.Removing))...)
+		s.log.InfoContext(ctx, "scan done", append(attrs, took, slog.Int("removed", scan.Removing))...)
 	case scan.Retries == 1:
 		s.log.WarnContext(ctx, "scan waits", attrs...)
 	case len(m.results) > 0 && scan.Pages%tellEvery == 0:
