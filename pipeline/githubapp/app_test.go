@@ -97,6 +97,15 @@ func TestInstallations(t *testing.T) {
 	if a := byAccount["ann"]; a.Selected || !a.Suspended || a.AccountType != "User" {
 		t.Errorf("ann is %+v", a)
 	}
+	for owner, want := range map[string][]int64{"ORG001": {f.app.ID()}, "beta": {second.ID()}, "ann": {}, "nobody": nil} {
+		if got := c.AppsOn(f.host, owner); !slices.Equal(got, want) || (got == nil) != (want == nil) {
+			t.Errorf("the Apps on %s are %v, want %v", owner, got, want)
+		}
+	}
+	f.ResetRequests()
+	if err := c.LearnApps(t.Context(), f.host); err != nil || len(f.Requests()) != 0 {
+		t.Errorf("what is known is asked for: %v, %v", err, f.Requests())
+	}
 	defer f.Inject(githubsim.Fault{Match: "GET /app/installations", Status: http.StatusBadGateway, Skip: 2})()
 	if list, err := c.Installations(t.Context(), f.host); err == nil {
 		t.Errorf("half a list passes for a whole one: %d", len(list))

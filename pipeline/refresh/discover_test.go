@@ -186,6 +186,33 @@ func TestFilters(t *testing.T) {
 	}
 }
 
+// Of an abandoned repository only what locations name is read; what it declared
+// itself stays as it was.
+func TestAbandoned(t *testing.T) {
+	f := setup(t, "catalog-info.yaml")
+	location := "apiVersion: backstage.io/v1alpha1\nkind: Location\nmetadata: {name: all}\nspec: {targets: [./target.yaml]}\n"
+	r := f.create("acme/one", map[string]string{
+		"catalog-info.yaml": location, "target.yaml": component("target"), "named.yaml": component("named"),
+	})
+	f.mustRun(r, nil)
+	f.configure(func(c *refresh.Config) {
+		c.KeepAbandoned = true
+		c.Policy = discovery.Policy{Providers: []discovery.Provider{{Host: f.host, Organization: "other"}}}
+	})
+	f.locate("acme/one/blob/main", "named.yaml")
+	f.commit("acme/one", map[string]*string{"catalog-info.yaml": nil, "target.yaml": nil, "named.yaml": new(component("named2"))})
+	f.mustRun(r, func(req *event.Refresh) { req.Discovered = false })
+	want := []string{"component:default/named2", "component:default/target", "location:default/all"}
+	if got := f.refs(r); !slices.Equal(got, want) {
+		t.Errorf("kept %v", got)
+	}
+	f.configure(func(c *refresh.Config) { c.KeepAbandoned = false })
+	f.mustRun(r, func(req *event.Refresh) { req.Discovered, req.Look = false, true })
+	if got := f.refs(r); !slices.Equal(got, want[:1]) {
+		t.Errorf("without keep: %v", got)
+	}
+}
+
 // filters.branch reads another branch, also when it comes and goes.
 func TestBranch(t *testing.T) {
 	f := setup(t, "catalog-info.yaml")
