@@ -9,6 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/callboard/callboard/pipeline/discovery"
+	"github.com/callboard/callboard/pipeline/match"
 )
 
 func TestAdmits(t *testing.T) {
@@ -125,7 +126,8 @@ func TestRead(t *testing.T) {
 	if _, why, ok := p.Read(discovery.Account{Host: "github.com", Owner: "other"}, discovery.Facts{}); ok || !strings.Contains(why, "no entry of catalog.providers.github covers other") {
 		t.Errorf("%v %q", ok, why)
 	}
-	if got := discovery.Glob([]string{"a.yaml", "**/b.yaml"}); got != "{a.yaml,**/b.yaml}" {
-		t.Error(got)
+	glob, err := match.Compile(discovery.Glob([]string{"a.yaml", "**/{b,c}.yaml"}))
+	if err != nil || !glob.Match("a.yaml") || !glob.Match("x/c.yaml") || glob.Match("c/a.yaml") {
+		t.Errorf("%v %v", glob, err)
 	}
 }

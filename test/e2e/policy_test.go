@@ -148,6 +148,10 @@ func TestSeveralEntries(t *testing.T) {
 		restart(w)
 		scan(t, w)
 		expectRefs(t, w, want...)
+		var settings struct{ Pattern string }
+		if err := w.Get("/api/callboard/settings?owner=acme&host="+w.Config.GitHub[0].Host, &settings); err != nil || settings.Pattern != "{catalog-info.yaml,services/*.yaml}" {
+			t.Errorf("settings %+v %v", settings, err)
+		}
 		var hidden struct{ Excluded string }
 		if err := w.Get("/api/callboard/repositories/acme/hidden", &hidden); err == nil && !strings.Contains(hidden.Excluded, "all: its topic hidden") {
 			t.Errorf("excluded: %q", hidden.Excluded)
