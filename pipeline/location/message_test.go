@@ -2,6 +2,7 @@ package location_test
 
 import (
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -43,5 +44,15 @@ func TestMessages(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, got); diff != "" || len(msgs) != len(want) {
 		t.Errorf("%d messages (-want +got):\n%s", len(msgs), diff)
+	}
+	// What follows from a scan is part of it.
+	msgs, err = location.Messages(t.Context(), store, all, storage.Cause{Scan: "s"})
+	if err != nil || len(msgs) != len(want) {
+		t.Fatalf("%d messages, %v", len(msgs), err)
+	}
+	for _, m := range msgs {
+		if m.Topic != event.TopicScanned || m.Cause.Scan != "s" || !strings.Contains(string(m.Payload), `"follows":true`) {
+			t.Errorf("%s %s of %+v", m.Topic, m.Payload, m.Cause)
+		}
 	}
 }

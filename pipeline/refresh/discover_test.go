@@ -109,7 +109,7 @@ func TestScanHoldsRemovals(t *testing.T) {
 	f.mustRun(r, nil)
 	f.commit("acme/one", map[string]*string{"catalog-info.yaml": new(component("one"))})
 	out := f.scanned(r, nil)
-	if got := f.refs(r); len(got) != 2 || !strings.Contains(out.Reason, "would remove 1 entities") {
+	if got := f.refs(r); len(got) != 2 || !strings.Contains(out.Reason, "would remove 1 entities") || out.Summary != "held: 1 would go" {
 		t.Errorf("refs %v, outcome %+v", got, out)
 	}
 	holds, err := f.store.Holds(t.Context(), "scan-1")
@@ -120,6 +120,13 @@ func TestScanHoldsRemovals(t *testing.T) {
 	if err := json.Unmarshal(holds[0].Payload, &again); err != nil {
 		t.Fatal(err)
 	}
+	// More than was counted does not go.
+	f.commit("acme/one", map[string]*string{"catalog-info.yaml": new("# nothing")})
+	f.deliver(event.TopicScanned, again, storage.Cause{Reason: storage.ReasonScan, Scan: "scan-1"})
+	if holds, err = f.store.Holds(t.Context(), "scan-1"); err != nil || len(holds) != 1 || holds[0].Entities != 2 || len(f.refs(r)) != 2 {
+		t.Errorf("holds %+v %v, refs %v", holds, err, f.refs(r))
+	}
+	f.commit("acme/one", map[string]*string{"catalog-info.yaml": new(component("one"))})
 	f.deliver(event.TopicScanned, again, storage.Cause{Reason: storage.ReasonScan, Scan: "scan-1"})
 	if got := f.refs(r); !slices.Equal(got, []string{"component:default/one"}) {
 		t.Errorf("refs after the release %v", got)
