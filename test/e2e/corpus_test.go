@@ -18,7 +18,6 @@ import (
 // The whole corpus of real and of odd descriptors, mounted as repositories:
 // every document that Backstage accepts is served, whatever its neighbours are.
 func TestCorpusAsRepositories(t *testing.T) {
-	t.Parallel()
 	corpus, err := filepath.Abs("../../../shared/corpus")
 	if err != nil {
 		t.Fatal(err)

@@ -126,7 +126,6 @@ func TestConfiguredLocation(t *testing.T) {
 // One bad document gives one diagnostic and leaves its neighbours alone; the
 // last good version of what broke stays, until the file is mended or gone.
 func TestBrokenDocumentLeavesItsNeighbours(t *testing.T) {
-	t.Parallel()
 	each(t, func(t *testing.T, w *harness.World) {
 		good := component("a", "1") + "---\n" + component("b", "1") + "---\n" + component("c", "1")
 		create(t, w, "acme/one", map[string]string{"catalog-info.yaml": good})
@@ -178,7 +177,6 @@ func TestBrokenDocumentLeavesItsNeighbours(t *testing.T) {
 // A move inside a repository keeps the entity; two claims are both kept and the
 // loser is promoted when the winner goes.
 func TestMovesAndConflicts(t *testing.T) {
-	t.Parallel()
 	each(t, func(t *testing.T, w *harness.World) {
 		create(t, w, "acme/one", map[string]string{"catalog-info.yaml": location("one", "./a.yaml", "./sub/*.yaml"), "a.yaml": component("x", "from one")})
 		create(t, w, "acme/two", map[string]string{"README.md": "later"})

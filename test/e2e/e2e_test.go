@@ -16,6 +16,7 @@ import (
 // each runs a test on every combination of database and bus.
 func each(t *testing.T, fn func(t *testing.T, w *harness.World)) {
 	t.Helper()
+	t.Parallel()
 	for _, s := range harness.Setups {
 		t.Run(s.Name, func(t *testing.T) {
 			t.Parallel()

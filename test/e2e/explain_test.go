@@ -29,7 +29,6 @@ const group = "apiVersion: backstage.io/v1alpha1\nkind: Group\nmetadata: {name: 
 
 // What is wrong, who declares what, and how fresh it is, over the whole program.
 func TestTheCatalogExplainsItself(t *testing.T) {
-	t.Parallel()
 	each(t, func(t *testing.T, w *harness.World) {
 		create(t, w, "acme/cart", map[string]string{"catalog-info.yaml": component("cart", "the first")})
 		w.Start().Install("acme")
@@ -102,7 +101,6 @@ func TestTheCatalogExplainsItself(t *testing.T) {
 // A deleted entity comes back while a file declares it, as another one; a claim
 // that lost serves in between, and stays first.
 func TestDeletedEntitiesFollowTheirFiles(t *testing.T) {
-	t.Parallel()
 	each(t, func(t *testing.T, w *harness.World) {
 		create(t, w, "acme/cart", map[string]string{"catalog-info.yaml": component("cart", "x")})
 		create(t, w, "acme/web", map[string]string{"catalog-info.yaml": component("web", "x")})
@@ -163,7 +161,6 @@ func TestDeletedEntitiesFollowTheirFiles(t *testing.T) {
 
 // However often a refresh is asked for, GitHub is asked a few times.
 func TestRefreshesAreBounded(t *testing.T) {
-	t.Parallel()
 	each(t, func(t *testing.T, w *harness.World) {
 		create(t, w, "acme/cart", map[string]string{"catalog-info.yaml": component("cart", "x")})
 		create(t, w, "acme/far", map[string]string{"more.yaml": component("far", "x")})
@@ -199,7 +196,6 @@ func TestRefreshesAreBounded(t *testing.T) {
 // All the ways to ask for work at a repository share what they cost, and each
 // still does what it says.
 func TestAskingForWorkIsBounded(t *testing.T) {
-	t.Parallel()
 	each(t, func(t *testing.T, w *harness.World) {
 		create(t, w, "acme/cart", map[string]string{"catalog-info.yaml": component("cart", "x") + "---\n" + component("also", "x"), "more.yaml": component("more", "x"), "last.yaml": component("last", "x")})
 		w.Start().Install("acme")
@@ -277,7 +273,6 @@ func eventsOf(t *testing.T, w *harness.World, lastID, last string, begun func())
 
 // A push arrives in a stream, and a stream does not delay the end of the process.
 func TestChangesStream(t *testing.T) {
-	t.Parallel()
 	each(t, func(t *testing.T, w *harness.World) {
 		create(t, w, "acme/cart", map[string]string{"catalog-info.yaml": component("cart", "x")})
 		w.Start().Install("acme")
@@ -315,7 +310,6 @@ func TestChangesStream(t *testing.T) {
 
 // The lists of Backstage's module for unprocessed entities.
 func TestUnprocessedEntities(t *testing.T) {
-	t.Parallel()
 	each(t, func(t *testing.T, w *harness.World) {
 		create(t, w, "acme/cart", map[string]string{"catalog-info.yaml": component("cart", "x")})
 		w.Start().Install("acme")

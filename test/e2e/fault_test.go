@@ -70,7 +70,6 @@ func withTimes(f githubsim.Fault, skip, times int) githubsim.Fault {
 
 // Deliveries that come doubled, late and in another order end in the same catalog.
 func TestDeliveriesDoubledReorderedDelayed(t *testing.T) {
-	t.Parallel()
 	each(t, func(t *testing.T, w *harness.World) {
 		for i := range 4 {
 			create(t, w, fmt.Sprintf("acme/r%d", i), map[string]string{"catalog-info.yaml": component(fmt.Sprintf("c%d", i), "0")})

@@ -70,7 +70,6 @@ func expectRelations(t *testing.T, w *harness.World, kind, name string, want ...
 }
 
 func TestPeopleFollowTheOrganization(t *testing.T) {
-	t.Parallel()
 	each(t, func(t *testing.T, w *harness.World) {
 		org(t, w)
 		w.Start().Install("acme")
@@ -176,7 +175,6 @@ func TestPeopleAreReadAgain(t *testing.T) {
 // A user whom a file declares as well is one: the older claim serves, both are
 // shown, and the loser comes after.
 func TestPeopleInFilesToo(t *testing.T) {
-	t.Parallel()
 	each(t, func(t *testing.T, w *harness.World) {
 		org(t, w)
 		user := func(name, description string) string {
@@ -229,6 +227,7 @@ func TestPeopleInFilesToo(t *testing.T) {
 
 // Whatever GitHub answers, nobody is deleted for it.
 func TestPeopleSurviveBadAnswers(t *testing.T) {
+	t.Parallel()
 	all := func(string) bool { return true }
 	forbidden := githubsim.GraphQLError("FORBIDDEN", "Resource not accessible by integration")
 	tests := []struct {
@@ -315,7 +314,6 @@ func peopleFailed(t *testing.T, w *harness.World, want string) error {
 // An answer that says it is complete and lacks half of the people waits for
 // somebody's word.
 func TestPeopleWaitForApproval(t *testing.T) {
-	t.Parallel()
 	each(t, func(t *testing.T, w *harness.World) {
 		org(t, w)
 		w.Config.Scan.MaxRemovedEntities = 1
@@ -382,7 +380,6 @@ func (s waiting) refs() (refs []string) {
 // Events may be lost, doubled and out of order: after one look the people are
 // what somebody sees who never saw them before.
 func TestPeopleConverge(t *testing.T) {
-	t.Parallel()
 	each(t, func(t *testing.T, w *harness.World) {
 		org(t, w)
 		w.Start().Install("acme")

@@ -15,7 +15,6 @@ import (
 // The story of the product: a developer clones, edits and pushes with git, and
 // the API has it.
 func TestGitPushIsInTheAPI(t *testing.T) {
-	t.Parallel()
 	each(t, func(t *testing.T, w *harness.World) {
 		repo := create(t, w, "acme/cart", map[string]string{
 			"catalog-info.yaml": component("cart", "before", "dependsOn: [component:default/web]"),
@@ -102,7 +101,6 @@ func historyNames(t *testing.T, w *harness.World, sha string) {
 }
 
 func TestRepositoryLife(t *testing.T) {
-	t.Parallel()
 	each(t, func(t *testing.T, w *harness.World) {
 		create(t, w, "acme/one", map[string]string{"catalog-info.yaml": component("one", "x")})
 		w.Start().Install("acme")
@@ -154,7 +152,6 @@ func TestRepositoryLife(t *testing.T) {
 
 // What GitHub says and the App confirms goes; what nobody confirms stays.
 func TestTakenAwayRepositories(t *testing.T) {
-	t.Parallel()
 	each(t, func(t *testing.T, w *harness.World) {
 		for _, name := range []string{"one", "two", "three"} {
 			create(t, w, "acme/"+name, map[string]string{"catalog-info.yaml": component(name, "x")})

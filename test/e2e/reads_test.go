@@ -38,7 +38,6 @@ func at(w *harness.World, name, sha string) (description any, commit string, err
 // Whoever pushed reads what they pushed, without polling, from any replica; also
 // when the push was never heard of and something else brought the commit in.
 func TestReadYourPush(t *testing.T) {
-	t.Parallel()
 	each(t, func(t *testing.T, w *harness.World) {
 		create(t, w, "acme/cart", map[string]string{"catalog-info.yaml": component("cart", "0")})
 		w.Start()

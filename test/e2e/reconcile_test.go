@@ -26,6 +26,7 @@ import (
 // Whatever happens on GitHub, and however badly it is told: after one
 // reconciliation the catalog is what an empty Callboard makes of GitHub as it is.
 func TestReconciliationConverges(t *testing.T) {
+	t.Parallel()
 	for _, setup := range harness.Setups[:2] {
 		t.Run(setup.Name, func(t *testing.T) {
 			t.Parallel()
