@@ -35,6 +35,7 @@ func (s *Step) Apply(ctx context.Context, tx storage.Tx, p Plan) (bus.Outcome, e
 			return out, err
 		}
 		repo.State, repo.AppliedSHA, repo.SettingsHash = storage.RepositoryRemoved, "", ""
+		repo.Discovered = false // until a webhook or a scan shows that it is ours again
 		repo.Error = "GitHub says that the repository was " + p.gone
 	}
 	repo.AppliedAt = s.cfg.Now()

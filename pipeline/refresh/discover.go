@@ -4,10 +4,12 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/callboard/callboard/pipeline/discovery"
 	"github.com/callboard/callboard/pipeline/event"
 	"github.com/callboard/callboard/pipeline/fault"
+	"github.com/callboard/callboard/pipeline/githubapp"
 	"github.com/callboard/callboard/pipeline/match"
 	"github.com/callboard/callboard/storage"
 )
@@ -136,4 +138,15 @@ func (c *crawl) kept() map[string]bool {
 // pattern is where descriptors are looked for in an owner's repositories.
 func (s *Step) pattern(host, owner string) (*match.Pattern, error) {
 	return match.Compile(discovery.Glob(discovery.Paths(s.cfg.Policy.Covering(s.account(host, owner)))))
+}
+
+// away says that a repository was transferred to an account that no App of ours
+// is installed on. Only the new owner hears of that; where everybody may read
+// the repository, it would stay here under its new name.
+func (s *Step) away(ctx context.Context, stored, repo storage.Repository) (bool, error) {
+	if stored.Version == 0 || !repo.Discovered || strings.EqualFold(stored.Owner, repo.Owner) {
+		return false, nil
+	}
+	covered, err := s.github.Covered(ctx, githubapp.Name{Host: repo.Host, ID: repo.ID, Owner: repo.Owner, Name: repo.Name})
+	return !covered, err
 }

@@ -251,6 +251,12 @@ func (s *Step) look(ctx context.Context, req request, stored storage.Repository)
 		return Plan{}, err
 	}
 	stored, repo, head := v.stored, v.repo, v.tree.Facts().Head
+	if away, err := s.away(ctx, stored, repo); err != nil {
+		return Plan{}, err
+	} else if away {
+		req.Gone = fmt.Sprintf("transferred to %s, where the App is not installed", repo.Owner)
+		return s.forget(ctx, req, stored)
+	}
 	if s.lagging(req, stored, head) {
 		return Plan{}, fmt.Errorf("GitHub announced commit %.7s and still shows %.7s", req.heads[len(req.heads)-1], head)
 	}
