@@ -111,6 +111,7 @@ func (a *App) setup(ctx context.Context, opts Options) error {
 	})
 	a.bus = bus.New(a.store, transport, bus.Config{Workers: cfg.Workers, Retention: cfg.Retention, Undo: cfg.Scan.Undo, Now: opts.Now}, a.log, metrics)
 	refreshing := refreshConfig(cfg)
+	refreshing.Now = opts.Now
 	step := refresh.New(refreshing, a.store, source{github}, a.log)
 	bus.Register(a.bus, step)
 	bus.RegisterBackground(a.bus, refresh.Looks{Step: step})
@@ -120,7 +121,7 @@ func (a *App) setup(ctx context.Context, opts Options) error {
 	bus.RegisterBackground(a.bus, members) // as for scans
 	scans := a.scans(github, step, refreshing, metrics)
 	a.runner = schedule.NewRunner(a.store, a.jobs(a.gaps(github, opts.Now, metrics).Jobs, scans.Jobs, members.Jobs), a.log)
-	routing := inbox.Config{Host: deliveryHost(github.Hosts()), Policy: refreshing.Policy, People: members.Covers}
+	routing := inbox.Config{Host: deliveryHost(github.Hosts()), Policy: refreshing.Policy, People: members.Covers, Now: opts.Now}
 	bus.Register(a.bus, inbox.InstallationStep{Store: a.store, Config: routing})
 	a.inbox = inbox.New(a.store, routing, a.log)
 

@@ -71,6 +71,8 @@ type Scan struct {
 // ScanDetail is a scan with what it holds back.
 type ScanDetail struct {
 	Scan
+	// Held is how many repositories are held back; Holds has 1000 of them at most.
+	Held  int    `json:"held"`
 	Holds []Hold `json:"holds"`
 }
 
@@ -185,7 +187,8 @@ func (a *API) Scan(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	for _, h := range holds {
+	out.Held = len(holds)
+	for _, h := range holds[:min(len(holds), limitMax)] {
 		refs := h.Refs
 		if refs == nil {
 			refs = []string{}
