@@ -2,6 +2,7 @@ package refresh
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -17,7 +18,7 @@ func (s *Step) Apply(ctx context.Context, tx storage.Tx, p Plan) (bus.Outcome, e
 	out := bus.Outcome{Repository: p.repo.FullName(), Commit: p.repo.AppliedSHA, State: storage.DeliveryUnchanged}
 	if p.still != "" {
 		out.Reason = p.still
-		return out, s.verified(ctx, tx, p.repo)
+		return out, errors.Join(unhold(ctx, tx, p.repo), s.verified(ctx, tx, p.repo))
 	}
 	if held, err := s.hold(ctx, tx, p); err != nil || held > 0 {
 		out.Summary = fmt.Sprintf("held: %d would go", held)
@@ -27,6 +28,9 @@ func (s *Step) Apply(ctx context.Context, tx storage.Tx, p Plan) (bus.Outcome, e
 	if p.lost != "" {
 		return s.applyLost(ctx, tx, p, out)
 	}
+	if err := unhold(ctx, tx, p.repo); err != nil {
+		return out, err
+	}
 	// The version check comes first: if somebody else applied meanwhile, the
 	// plan is void and is made again.
 	repo := p.repo
@@ -35,7 +39,6 @@ func (s *Step) Apply(ctx context.Context, tx storage.Tx, p Plan) (bus.Outcome, e
 			return out, err
 		}
 		repo.State, repo.AppliedSHA, repo.SettingsHash = storage.RepositoryRemoved, "", ""
-		repo.Discovered = false // until a webhook or a scan shows that it is ours again
 		repo.Error = "GitHub says that the repository was " + p.gone
 	}
 	repo.AppliedAt = s.cfg.Now()

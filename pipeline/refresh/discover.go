@@ -144,8 +144,11 @@ func (s *Step) pattern(host, owner string) (*match.Pattern, error) {
 // is installed on. Only the new owner hears of that; where everybody may read
 // the repository, it would stay here under its new name.
 func (s *Step) away(ctx context.Context, stored, repo storage.Repository) (bool, error) {
-	if stored.Version == 0 || !repo.Discovered || strings.EqualFold(stored.Owner, repo.Owner) {
-		return false, nil
+	if stored.Version == 0 || !repo.Discovered || strings.EqualFold(stored.Owner, repo.Owner) || stored.InstallationID == 0 {
+		return false, nil // the same owner, or it came in by a token, of which no App knows
+	}
+	if len(s.cfg.Policy.Providers) > 0 && len(s.cfg.Policy.Covering(s.account(repo.Host, repo.Owner))) > 0 {
+		return false, nil // the new account is ours as well
 	}
 	covered, err := s.github.Covered(ctx, githubapp.Name{Host: repo.Host, ID: repo.ID, Owner: repo.Owner, Name: repo.Name})
 	return !covered, err

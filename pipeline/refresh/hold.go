@@ -54,3 +54,12 @@ func (s *Step) hold(ctx context.Context, tx storage.Tx, p Plan) (held int, err e
 		Entities: len(refs), Refs: refs[:min(len(refs), heldRefs)], Payload: payload, At: s.cfg.Now(),
 	})
 }
+
+// unhold drops what scans hold of a repository that was seen as it is: whatever
+// would still go is in the plan, and applied or held anew.
+func unhold(ctx context.Context, tx storage.Tx, repo storage.Repository) error {
+	if repo.Version == 0 {
+		return nil
+	}
+	return tx.DeleteHolds(ctx, "", repo.ID)
+}

@@ -221,37 +221,3 @@ func TestAPauseSaysThatTheAppIsGone(t *testing.T) {
 		t.Errorf("%+v", s)
 	}
 }
-
-// A push that came since knew better than a hold.
-func TestAPushOverrulesAHold(t *testing.T) {
-	t.Parallel()
-	f := setup(t)
-	f.show(6)
-	f.know(7)
-	for id := range int64(6) {
-		f.declare(id+1, 3)
-	}
-	f.show(5)
-	id := f.start()
-	f.proceed(id)
-	f.refreshed(map[int64]int{6: 3})
-	err := f.store.InTx(t.Context(), func(ctx context.Context, tx storage.Tx) error {
-		repo, err := tx.Repository(ctx, 6)
-		if err != nil {
-			return err
-		}
-		repo.AppliedAt = time.Now().Add(time.Hour)
-		_, err = tx.PutRepository(ctx, repo)
-		return err
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if s := f.proceed(id); s.State != storage.ScanDone || s.Removing != 0 {
-		t.Errorf("ends as %+v", s)
-	}
-	holds, err := f.store.Holds(t.Context(), id)
-	if err != nil || len(holds) != 0 {
-		t.Errorf("held: %+v, %v", holds, err)
-	}
-}

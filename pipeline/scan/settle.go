@@ -120,7 +120,7 @@ func (s *Step) settle(ctx context.Context, scan storage.Scan) (move, error) {
 	if waited := now.Sub(scan.UpdatedAt); waiting > 0 && waited < waitEnd {
 		return move{scan: scan, next: now.Add(min(max(waited/4, waitLeast), waitMost))}, nil
 	}
-	holds, _, err := standing(ctx, s.store, scan.ID)
+	holds, err := s.store.Holds(ctx, scan.ID)
 	if err != nil {
 		return move{}, err
 	}
@@ -210,50 +210,15 @@ func (s *Step) entities(ctx context.Context, scan storage.Scan, holds []storage.
 	return n, err
 }
 
-// standing are the holds of a scan that still say what would go, and the
-// repositories of the others: something was applied to them since, a push for
-// one, and it knew better.
-func standing(ctx context.Context, r storage.Reader, scan string) (holds []storage.Hold, settled []int64, err error) {
-	holds, err = r.Holds(ctx, scan)
-	if err != nil || len(holds) == 0 {
-		return nil, nil, err
-	}
-	ids := make([]int64, len(holds))
-	for i, h := range holds {
-		ids[i] = h.RepositoryID
-	}
-	repos, err := r.RepositoriesByID(ctx, ids)
-	if err != nil {
-		return nil, nil, err
-	}
-	applied := make(map[int64]time.Time, len(repos))
-	for _, repo := range repos {
-		applied[repo.ID] = repo.AppliedAt
-	}
-	holds = slices.DeleteFunc(holds, func(h storage.Hold) bool {
-		over := applied[h.RepositoryID].After(h.At)
-		if over {
-			settled = append(settled, h.RepositoryID)
-		}
-		return over
-	})
-	return holds, settled, nil
-}
-
 // end releases what is held and goes on with what follows from it, pauses the
 // scan, or ends it where nothing is held.
 func (s *Step) end(ctx context.Context, tx storage.Tx, m *move) error {
-	holds, settled, err := standing(ctx, tx, m.scan.ID)
+	holds, err := tx.Holds(ctx, m.scan.ID)
 	if err != nil {
 		return err
 	}
 	if entitiesOf(holds) != m.held {
 		return storage.ErrStale
-	}
-	if len(settled) > 0 {
-		if err := tx.DeleteHolds(ctx, m.scan.ID, settled...); err != nil {
-			return err
-		}
 	}
 	now := s.cfg.Now()
 	m.scan.Removing += m.held
