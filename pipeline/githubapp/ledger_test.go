@@ -243,7 +243,7 @@ func TestGovernorProperties(t *testing.T) {
 			},
 			"answer": func(t *rapid.T) {
 				if len(flying) == 0 {
-					t.Skip()
+					return // nothing was asked yet
 				}
 				i := rapid.IntRange(0, len(flying)-1).Draw(t, "which")
 				rank := flying[i]
