@@ -69,7 +69,8 @@ type Refresh struct {
 	// Released is how many entities a scan lets go: so many were counted, and are few
 	// enough or approved. A refresh that would remove more is held again.
 	Released int `json:"released,omitempty"`
-	// Follows says that a removal of a scan led here: nobody but the scan will ask again.
+	// Follows says that a removal of a scan, or a push that waits with it, led here:
+	// nobody but the scan will ask again.
 	Follows bool `json:"follows,omitempty"`
 	// Settings are those under which something was found and held.
 	Settings string `json:"settings,omitempty"`

@@ -20,6 +20,9 @@ func (s *Step) Apply(ctx context.Context, tx storage.Tx, p Plan) (bus.Outcome, e
 		out.Reason = p.still
 		return out, errors.Join(unhold(ctx, tx, p.repo), s.verified(ctx, tx, p.repo))
 	}
+	if err := s.join(ctx, tx, &p); err != nil {
+		return out, err
+	}
 	if held, err := s.hold(ctx, tx, p); err != nil || held > 0 {
 		out.Summary = fmt.Sprintf("held: %d would go", held)
 		out.Reason = fmt.Sprintf("would remove %d entities; held until the scan has counted all that would go", held)

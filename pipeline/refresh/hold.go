@@ -5,8 +5,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
+	"github.com/callboard/callboard/pipeline/event"
 	"github.com/callboard/callboard/storage"
 )
 
@@ -62,4 +64,30 @@ func unhold(ctx context.Context, tx storage.Tx, repo storage.Repository) error {
 		return nil
 	}
 	return tx.DeleteHolds(ctx, "", repo.ID)
+}
+
+// join makes the plan of a push part of the scan that holds the repository,
+// where what would go goes by changed settings: a wrong configuration must not
+// be carried out push by push while somebody is asked about it.
+func (s *Step) join(ctx context.Context, tx storage.Tx, p *Plan) error {
+	if p.scanned != nil || !p.outdated {
+		return nil
+	}
+	scans, err := tx.Scans(ctx, storage.ScanFilter{Kind: storage.ScanRepositories, State: storage.ScanPaused, Host: p.repo.Host})
+	if err != nil {
+		return err
+	}
+	for _, scan := range scans {
+		holds, err := tx.Holds(ctx, scan.ID)
+		if err != nil {
+			return err
+		}
+		if slices.ContainsFunc(holds, func(h storage.Hold) bool { return h.RepositoryID == p.repo.ID }) {
+			req := event.RefreshOf(p.repo)
+			req.Follows = true // asked for again when the hold is dropped: the push is known to nobody else
+			p.scanned, p.cause.Scan = &req, scan.ID
+			return nil
+		}
+	}
+	return nil
 }

@@ -44,6 +44,8 @@ type Plan struct {
 	// scanned is what a scan asked for, whose removals are counted before they are
 	// applied; nil for what nobody has to count.
 	scanned *event.Refresh
+	// outdated says that the configuration changed since the repository was read.
+	outdated bool
 	// gone is set when it is: everything that came from it goes.
 	gone string
 
@@ -273,6 +275,7 @@ func (s *Step) look(ctx context.Context, req request, stored storage.Repository)
 		return Plan{}, fmt.Errorf("read %s at %.7s: %w", repo.FullName(), head, err)
 	}
 	p := Plan{repo: repo, cause: commitCause(req, head), changed: c.changed, told: c.told, removed: c.removed(), files: c.stored, asked: c.seen}
+	p.outdated = stored.Version != 0 && stored.SettingsHash != "" && !s.Current(stored)
 	p.newNames = newNames(stored, repo)
 	if stored.Version != 0 {
 		p.renamed = nameOf(stored.Owner, stored.Name)

@@ -132,6 +132,13 @@ func TestATypoEmptiesNothing(t *testing.T) {
 				if s.Removing != 6 || len(s.Holds) != 6 || !strings.Contains(s.Error, "correct it and restart") {
 					t.Errorf("%+v", s)
 				}
+				// Nor does a push carry the typo out.
+				_, err := w.GitHub.Commit("acme/r0", "main", "push", map[string]*string{"README.md": new("more")})
+				must(t, err, w.Post("/api/callboard/repositories/acme/r0/refresh"))
+				w.Settled()
+				if diff := cmp.Diff(before, w.Written()); diff != "" {
+					t.Errorf("gone by a push (-before +after):\n%s", diff)
+				}
 				s = settled(t, w, func() { *w.Config = right })
 				scanDone(w, s.ID)
 				w.Settled()
